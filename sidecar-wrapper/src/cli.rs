@@ -29,8 +29,8 @@ pub struct Cli {
 enum Command {
     /// Check the settings and files that joining a mesh needs, and show the settings in effect
     ///
-    /// Reads sidecar.env and cluster.env in /var/lib/istio/envoy, without a shell; ISTIO_SIDECAR_CONFIG and
-    /// ISTIO_CLUSTER_CONFIG name other files. Where both set a variable, cluster.env wins. Reports everything that is wrong
+    /// Reads sidecar.env and cluster.env in /var/lib/istio/envoy, without a shell; `ISTIO_SIDECAR_CONFIG` and
+    /// `ISTIO_CLUSTER_CONFIG` name other files. Where both set a variable, cluster.env wins. Reports everything that is wrong
     /// in one run and exits with 1 if the sidecar could not join. Values of secrets are not shown.
     Check(Where),
     /// Show which revision, versions and payload files are installed

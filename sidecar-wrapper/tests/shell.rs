@@ -146,6 +146,8 @@ fn agrees_with_shells_on_the_odd_corners() {
         "# only a comment\r\n#\\\nT_ONE=1",
         "T_ONE=\u{1}\u{7f}\u{81}\u{88}é\u{a0}\u{2028}x",
         "\\\n \\\n T_ONE=1",
+        "T_ONE=a\u{b}b\u{c} T_TWO=\u{3000}",
+        "T_ONE=1 # c\nexport T_TWO=2 #\nexport T_3=3",
         "export\tT_ONE='x' \\\n T_TWO=y",
     ] {
         agree(content).unwrap_or_else(|| panic!("{content:?} is accepted"));

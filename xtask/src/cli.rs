@@ -48,6 +48,7 @@ impl ManifestArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct DistArgs {
     #[command(flatten)]
     manifest: ManifestArgs,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     num::NonZeroUsize,
     path::PathBuf,
     time::{Duration, Instant},
@@ -106,7 +107,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, options: &Options, ui: &
         .iter()
         .flat_map(|package| package.target.install_paths().into_iter().map(move |path| (path, package)))
         .collect();
-    placed.sort_by(|(a, _), (b, _)| a.to_string().cmp(&b.to_string()));
+    placed.sort_by_key(|(path, _)| path.to_string());
     let release = ReleaseManifest {
         schema: SCHEMA_VERSION,
         version: stamp.version.debian(),
@@ -212,11 +213,14 @@ impl Report {
         }));
         let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
         let widths: [usize; 5] = std::array::from_fn(width);
-        rows.iter().fold(String::new(), |mut table, row| {
-            let line = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect::<String>();
-            table.push_str(line.trim_end());
-            table.push('\n');
-            table
-        })
+        let mut table = String::new();
+        for row in &rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                let _ = write!(line, "{cell:width$}  ");
+            }
+            let _ = writeln!(table, "{}", line.trim_end());
+        }
+        table
     }
 }

@@ -79,6 +79,13 @@ pub(crate) struct FileError {
     source: std::io::Error,
 }
 
+impl FileError {
+    /// `action` completes "cannot ...".
+    pub(crate) const fn new(action: &'static str, source: std::io::Error) -> Self {
+        Self { action, source }
+    }
+}
+
 impl Diagnose for FileError {
     fn hint(&self) -> Option<String> {
         match self.source.kind() {
@@ -99,12 +106,12 @@ impl Diagnose for payload_splice::CacheError {
 
 /// Names the action that an I/O error ended.
 pub(crate) trait FileContext<T> {
-    /// `action` completes "cannot ...".
+    /// See [`FileError::new`].
     fn while_(self, action: &'static str) -> Result<T, FileError>;
 }
 
 impl<T> FileContext<T> for std::io::Result<T> {
     fn while_(self, action: &'static str) -> Result<T, FileError> {
-        self.map_err(|source| FileError { action, source })
+        self.map_err(|source| FileError::new(action, source))
     }
 }

@@ -56,13 +56,15 @@ fn main() -> ExitCode {
 fn dist(workspace: &Workspace, cache: &Cache, args: &DistArgs, ui: &Ui) -> Outcome {
     let options = args.options(workspace);
     if args.plan {
-        return print(&dist::plan(&options)?.to_string());
+        print(&dist::plan(&options)?.to_string());
+        return Ok(());
     }
     let report = dist::run(workspace, cache, &options, ui)?;
     if args.json {
-        return print(&report.manifest.to_json());
+        print(&report.manifest.to_json());
+        return Ok(());
     }
-    print(&report.table())?;
+    print(&report.table());
     ui.line(&format!(
         "{} packages at {} install paths in {}, {:.1}s",
         report.packages.len(),
@@ -72,7 +74,7 @@ fn dist(workspace: &Workspace, cache: &Cache, args: &DistArgs, ui: &Ui) -> Outco
     ));
     if args.verify_reproducible {
         let same = reproduce::verify(workspace, cache, &options, &report, ui)?;
-        print(&format!("reproducible: {same} files are the same in a second checkout\n"))?;
+        print(&format!("reproducible: {same} files are the same in a second checkout\n"));
     }
     Ok(())
 }
@@ -85,7 +87,8 @@ fn lock(workspace: &Workspace, cache: &Cache, args: &LockArgs, ui: &Ui) -> Outco
     }
     let fetcher = Fetcher { cache, tools: &tools, ui, offline: false };
     let locked = lock_command::run(&manifest, &fetcher, args.jobs(), ui)?;
-    print(&locked.summary(&manifest))
+    print(&locked.summary(&manifest));
+    Ok(())
 }
 
 fn lock_needs(manifest: &Manifest) -> Vec<Need> {
@@ -103,7 +106,6 @@ fn setup(workspace: &Workspace, cache: &Cache, args: &SetupArgs, ui: &Ui) -> Out
 }
 
 /// Data goes to stdout, and only data. A reader that left, such as `head`, is no error.
-fn print(text: &str) -> Outcome {
+fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    Ok(())
 }

@@ -38,6 +38,11 @@ impl Tools {
         self.python_env().join("bin")
     }
 
+    /// Looks for the file alone: starting Python would cost more than all the rest of a run with nothing to do.
+    pub(crate) fn has_pip(&self) -> bool {
+        self.python_bin().join("pip").is_file()
+    }
+
     pub(crate) fn pip(&self) -> Cmd {
         Cmd::new(self.python_bin().join("python")).args(["-m", "pip"])
     }

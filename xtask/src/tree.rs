@@ -52,9 +52,7 @@ impl DistLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(TreeError::Busy { out }),
-            Err(TryLockError::Error(error)) => {
-                return Err(Err::<(), _>(error).while_("lock the output folder").unwrap_err().into());
-            }
+            Err(TryLockError::Error(error)) => return Err(FileError::new("lock the output folder", error).into()),
         }
         let filled = fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_some());
         if filled && !out.join(ReleaseManifest::FILE_NAME).is_file() {

@@ -44,18 +44,20 @@ fn cmp_debian_part(mut a: &[u8], mut b: &[u8]) -> Ordering {
     Ordering::Equal
 }
 
-/// Compares two RPM versions `[epoch:]version[-release]` (rpm-version(7), `rpm.vercmp`).
+/// Compares two RPM versions `[epoch:]version[-release]` (rpm-version(7), `rpm.ver`). No release sorts below any release.
 #[must_use]
 pub fn cmp_rpm(a: &str, b: &str) -> Ordering {
-    let split = |version| -> (u64, &str, &str) {
+    let split = |version| -> (u64, &str, Option<&str>) {
         let (epoch, rest) = str::split_once(version, ':').unwrap_or(("0", version));
-        let (version, release) = rest.rsplit_once('-').unwrap_or((rest, ""));
+        let (version, release) =
+            rest.rsplit_once('-').map_or((rest, None), |(version, release)| (version, Some(release)));
         (epoch.parse().unwrap_or(0), version, release)
     };
     let (a, b) = (split(a), split(b));
-    a.0.cmp(&b.0)
-        .then_with(|| cmp_rpm_part(a.1.as_bytes(), b.1.as_bytes()))
-        .then_with(|| cmp_rpm_part(a.2.as_bytes(), b.2.as_bytes()))
+    a.0.cmp(&b.0).then_with(|| cmp_rpm_part(a.1.as_bytes(), b.1.as_bytes())).then_with(|| match (a.2, b.2) {
+        (Some(a), Some(b)) => cmp_rpm_part(a.as_bytes(), b.as_bytes()),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    })
 }
 
 /// Compares segments of digits or of letters; everything else but `~` and `^` only separates.

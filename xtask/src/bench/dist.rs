@@ -78,7 +78,8 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, rounds: NonZeroUsize, in
         let cost = repeat(rounds, || Ok(measure(&Cmd::new("sh").arg(&script))?))?;
         rows.push(Row { name: format!("nfpm, {compression}"), cost, size: size_of(&nfpm.dir)? });
     }
-    crate::print(&table(&rows, plan.targets.len(), rounds))
+    crate::print(&table(&rows, plan.targets.len(), rounds));
+    Ok(())
 }
 
 fn repeat(rounds: NonZeroUsize, mut once: impl FnMut() -> Outcome<Cost>) -> Outcome<Cost> {

@@ -32,9 +32,12 @@ pub(crate) struct Relations {
     pub(crate) exclusive: Option<String>,
     /// Further DEB fields.
     pub(crate) fields: Vec<(&'static str, String)>,
-    /// One line for people.
+    /// One line for people; `None` leaves what `Cargo.toml` says.
     pub(crate) summary: Option<String>,
 }
+
+/// The long text about a sidecar package.
+const DESCRIPTION: &str = "Runs beside the workload on a virtual machine outside the cluster.";
 
 impl Relations {
     pub(crate) fn new(stamp: &Stamp, target: &Target, payload: Option<&RevisionPayload>) -> Self {
@@ -59,8 +62,8 @@ impl Relations {
 
     fn add_payload(&mut self, payload: &RevisionPayload) {
         let info = &payload.info;
-        if let Some(floor) = &payload.glibc_floor {
-            self.glibc = self.glibc.clone().max(floor.clone());
+        if let Some(floor) = payload.glibc_floor {
+            self.glibc = self.glibc.max(floor);
         }
         let virtual_revision = virtual_revision(&info.revision);
         self.provides = vec![
@@ -93,6 +96,9 @@ impl Relations {
             ]);
         }
         fields.extend(self.fields.iter().cloned());
+        if let Some(summary) = &self.summary {
+            fields.push(("Description", format!("{summary}\n {DESCRIPTION}")));
+        }
         fields.iter().fold(ControlEdit::new(), |edit, (field, value)| {
             edit.set(field, value).expect("versions and names are single words")
         })
@@ -101,7 +107,10 @@ impl Relations {
     /// The header fields that cargo-generate-rpm has no setting for.
     pub(crate) fn header_edit(&self) -> HeaderEdit {
         let maintainer = env!("CARGO_PKG_AUTHORS");
-        let fields = [(HeaderField::Packager, maintainer), (HeaderField::Group, "System Environment/Daemons")];
+        let mut fields = vec![(HeaderField::Packager, maintainer), (HeaderField::Group, "System Environment/Daemons")];
+        if self.summary.is_some() {
+            fields.push((HeaderField::Description, DESCRIPTION));
+        }
         fields.iter().fold(HeaderEdit::new(), |edit, (field, value)| edit.set(*field, value).expect("a constant"))
     }
 

@@ -17,7 +17,7 @@ use crate::{failure::Diagnose, ui::Progress};
 /// Long enough for a slow proxy, short enough that nobody waits for a dead one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two pieces of a body.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 const ATTEMPTS: u32 = 5;
 /// Doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -172,7 +172,7 @@ pub(crate) fn resolve(
     let fetched = fetcher.fetch(&spec.source, None)?;
     let unpacked = unpack(fetcher, &label, arch, spec, &fetched)?;
     for UnpackedMember { facts, .. } in &unpacked.files {
-        check_needs(&label, arch, &manifest.max_glibc, facts)?;
+        check_needs(&label, arch, manifest.max_glibc, facts)?;
     }
     super::store::keep(fetcher.cache, &unpacked)?;
     Ok(LockedPayload {
@@ -189,7 +189,7 @@ pub(crate) fn resolve(
 pub(super) fn check_needs(
     label: &str,
     arch: Arch,
-    max_glibc: &GlibcVersion,
+    max_glibc: GlibcVersion,
     member: &LockedMember,
 ) -> Result<(), PayloadError> {
     match member.machine {
@@ -204,12 +204,9 @@ pub(super) fn check_needs(
         _ => {}
     }
     match &member.glibc {
-        Some(found) if found > max_glibc => Err(PayloadError::Glibc {
-            payload: label.to_owned(),
-            member: member.name,
-            found: found.clone(),
-            max: max_glibc.clone(),
-        }),
+        Some(found) if *found > max_glibc => {
+            Err(PayloadError::Glibc { payload: label.to_owned(), member: member.name, found: *found, max: max_glibc })
+        }
         _ => Ok(()),
     }
 }

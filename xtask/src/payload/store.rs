@@ -45,7 +45,7 @@ pub(crate) fn ready(
     let label = label(revision, arch, spec);
     // The manifest's `max_glibc` may have been lowered since it was locked.
     for member in &locked.members {
-        check_needs(&label, arch, &manifest.max_glibc, member)?;
+        check_needs(&label, arch, manifest.max_glibc, member)?;
     }
     let cached = |member: &LockedMember| {
         fetcher.cache.member(member.sha256).metadata().is_ok_and(|metadata| metadata.len() == member.size)

@@ -68,7 +68,7 @@ pub(crate) struct LockedMember {
 impl LockedPayload {
     /// The newest glibc that any of the members needs.
     pub(crate) fn glibc_floor(&self) -> Option<GlibcVersion> {
-        self.members.iter().filter_map(|member| member.glibc.clone()).max()
+        self.members.iter().filter_map(|member| member.glibc).max()
     }
 }
 

