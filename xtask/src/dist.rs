@@ -15,7 +15,7 @@ use payload_splice::{BlockCache, CompressedPayload, Level};
 use crate::{
     build,
     failure::{FileContext, Outcome},
-    package::{Finished, Packager, ReadyFile, RevisionPayload, SharedInputs},
+    package::{DebianBases, Finished, Packager, ReadyFile, RevisionPayload, SharedInputs},
     parallel::try_map,
     payload::{Fetcher, Installed, ready},
     plan::{Plan, Selection},
@@ -97,7 +97,8 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, options: &Options, ui: &
 
     ui.phase("package and verify");
     let inputs = SharedInputs::read(workspace, options.level, &components, &arches)?;
-    let packager = Packager { workspace, cache, tools: &tools, stamp: &stamp, blocks: &blocks, inputs };
+    let packager =
+        Packager { workspace, cache, tools: &tools, stamp: &stamp, blocks: &blocks, inputs, bases: DebianBases::new() };
     let packages = try_map(options.jobs, &plan.targets, |target| {
         let payload = target.revision.clone().map(|revision| &payloads[&(revision, target.arch)]);
         packager.make(target, payload)

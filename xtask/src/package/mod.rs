@@ -31,6 +31,7 @@ use crate::{
     workspace::{Cache, Workspace},
 };
 
+pub(crate) use base_deb::DebianBases;
 pub(crate) use cache::SharedInputs;
 pub(crate) use relations::Relations;
 use verify::Expected;
@@ -68,6 +69,7 @@ pub(crate) struct Packager<'a> {
     pub(crate) stamp: &'a Stamp,
     pub(crate) blocks: &'a BlockCache,
     pub(crate) inputs: SharedInputs,
+    pub(crate) bases: DebianBases,
 }
 
 /// A finished package in the cache.
@@ -151,7 +153,7 @@ impl Packager<'_> {
         path: &Path,
     ) -> Result<(u64, Sha256Digest), PackageError> {
         let relations = Relations::new(self.stamp, target, payload);
-        let scratch = tempfile::tempdir_in(self.scratch()?).while_("make a scratch folder")?;
+        let scratch = self.scratch_dir()?;
         let changelog = match target.format {
             PackageFormat::Deb => {
                 let (blocks, level) = (self.blocks, self.inputs.level);
@@ -177,7 +179,7 @@ impl Packager<'_> {
         let finish = Finish { time: self.stamp.time, level: self.inputs.level };
         let written = match target.format {
             PackageFormat::Deb => {
-                let base = base_deb::make(self, target, scratch.path())?;
+                let base = self.bases.get(self, target)?;
                 deb::splice(&base, &files, &relations.debian_edit(), finish, out.as_file_mut())
                     .map_err(|source| PackageError::Deb { target: target.to_string(), source: Box::new(source) })?
             }
@@ -192,10 +194,10 @@ impl Packager<'_> {
         cache::keep(out, path, written)
     }
 
-    /// Scratch space of this checkout.
-    fn scratch(&self) -> Result<PathBuf, FileError> {
+    /// A folder of this checkout that goes away with the value.
+    fn scratch_dir(&self) -> Result<tempfile::TempDir, FileError> {
         let dir = self.workspace.scratch();
         fs::create_dir_all(&dir).while_("make a scratch folder")?;
-        Ok(dir)
+        tempfile::tempdir_in(dir).while_("make a scratch folder")
     }
 }
