@@ -13,8 +13,9 @@ use fs_err as fs;
 use payload_splice::{BlockCache, CompressedPayload, Level};
 
 use crate::{
-    build,
+    build::Build,
     failure::{FileContext, Outcome},
+    files::{self, write_whole},
     package::{DebianBases, Finished, Packager, ReadyFile, RevisionPayload, SharedInputs},
     parallel::try_map,
     payload::{Fetcher, Installed, ready},
@@ -80,6 +81,8 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, options: &Options, ui: &
         ui.warning("the work tree has uncommitted changes: the version says `dirty`");
     }
     let dist_lock = DistLock::take(&options.out)?;
+    cache.sweep();
+    files::sweep(&workspace.scratch());
 
     ui.phase("fetch");
     let fetcher = Fetcher { cache, tools: &tools, ui, offline: options.offline };
@@ -89,7 +92,16 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, options: &Options, ui: &
 
     ui.phase("build");
     let (components, arches) = (plan.components(), plan.arches());
-    build::build(workspace, &tools, toolchain, &components, &arches, stamp.time, options.offline)?;
+    Build {
+        workspace,
+        tools: &tools,
+        toolchain,
+        components: &components,
+        arches: &arches,
+        time: stamp.time,
+        offline: options.offline,
+    }
+    .run(ui)?;
 
     ui.phase("compress");
     let blocks = BlockCache::new(cache.blocks());
@@ -177,7 +189,7 @@ fn compress(
         let json = info.to_json();
         let sha256 = Sha256Digest::of(json.as_bytes());
         let path = scratch.join(sha256.to_string());
-        fs::write(&path, json).while_("write a revision's description")?;
+        write_whole(&path, &json).while_("write a revision's description")?;
         let mut ready: Vec<ReadyFile> = files
             .iter()
             .map(|file| ReadyFile {

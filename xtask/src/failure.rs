@@ -1,6 +1,6 @@
 //! How errors leave the program: what happened, its causes, the next step, and whose fault it was.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, io::ErrorKind, process::ExitCode};
 
 /// Whose fault an error is; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,32 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 impl<E: Diagnose> From<E> for Failure {
     fn from(error: E) -> Self {
-        let (hint, fault) = (error.hint(), error.fault());
+        // Whatever was being written: a full disk is nobody's defect.
+        let (hint, fault) = if is_full_disk(&error) {
+            (Some(FULL_DISK_HINT.to_owned()), Fault::User)
+        } else {
+            (error.hint(), error.fault())
+        };
         Self { error: Box::new(error), hint, fault }
     }
+}
+
+const FULL_DISK_HINT: &str =
+    "free some space; the last good tree and lock are as they were, and the command can be run again";
+
+fn is_full_disk(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source()).any(|error| {
+        error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    })
+}
+
+/// Prints what clap has to say: help, or a mistake on the command line, which is the user's.
+pub(crate) fn report_usage(answer: &clap::Error) -> ExitCode {
+    // A reader that left is no error.
+    let _ = answer.print();
+    if answer.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS }
 }
 
 impl Failure {
@@ -48,7 +71,8 @@ impl Failure {
         let mut last = self.error.to_string();
         let mut cause = self.error.source();
         while let Some(error) = cause {
-            let text = error.to_string();
+            // Some libraries end their messages with a new line.
+            let text = error.to_string().trim_end().to_owned();
             if !last.contains(&text) {
                 eprintln!("  caused by: {text}");
                 last = text;
@@ -89,10 +113,7 @@ impl FileError {
 impl Diagnose for FileError {
     fn hint(&self) -> Option<String> {
         match self.source.kind() {
-            std::io::ErrorKind::StorageFull => {
-                Some("free some space; what was there before is untouched, and the command can be run again".to_owned())
-            }
-            std::io::ErrorKind::PermissionDenied => Some("check who owns the path".to_owned()),
+            ErrorKind::PermissionDenied => Some("check who owns the path".to_owned()),
             _ => None,
         }
     }

@@ -1,12 +1,12 @@
 //! `cargo xtask lock`: resolves every source of a manifest and writes the lock beside it.
 
-use std::{fmt::Write as _, num::NonZeroUsize, path::Path};
+use std::{fmt::Write as _, num::NonZeroUsize};
 
 use artifact::ReleaseTime;
-use fs_err as fs;
 
 use crate::{
     failure::{FileContext, Outcome},
+    files::write_whole,
     parallel::try_map,
     payload::{Fetcher, resolve},
     revisions::{Lock, Manifest, PayloadSpec},
@@ -74,19 +74,8 @@ pub(crate) fn run(manifest: &Manifest, fetcher: &Fetcher<'_>, jobs: NonZeroUsize
         // The time stands for a change of payloads; without one it stays, and so do the packages' versions.
         Ok(old) if old.payloads == lock.payloads => Ok(Locked { lock: old, changed: false }),
         _ => {
-            write(&manifest.lock_path(), &lock.to_toml())?;
+            write_whole(&manifest.lock_path(), &lock.to_toml()).while_("write the lock file")?;
             Ok(Locked { lock, changed: true })
         }
     }
-}
-
-fn write(path: &Path, text: &str) -> Outcome {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).while_("write the lock file")?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).while_("write the lock file")?;
-    file.as_file().sync_all().while_("write the lock file")?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    fs::set_permissions(file.path(), mode).while_("write the lock file")?;
-    file.persist(path).map_err(|error| error.error).while_("write the lock file")?;
-    Ok(())
 }

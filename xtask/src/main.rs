@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod dist;
 mod failure;
+mod files;
 mod lock_command;
 mod package;
 mod parallel;
@@ -38,7 +39,10 @@ use ui::Ui;
 use workspace::{Cache, Workspace};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return failure::report_usage(&answer),
+    };
     let (workspace, cache, ui) = (Workspace::current(), Cache::from_env(), Ui::new());
     let outcome = match cli.command {
         Command::Dist(args) => dist(&workspace, &cache, &args, &ui),
@@ -85,6 +89,7 @@ fn lock(workspace: &Workspace, cache: &Cache, args: &LockArgs, ui: &Ui) -> Outco
     if args.setup {
         setup::install(&lock_needs(&manifest), &tools, ui)?;
     }
+    cache.sweep();
     let fetcher = Fetcher { cache, tools: &tools, ui, offline: false };
     let locked = lock_command::run(&manifest, &fetcher, args.jobs(), ui)?;
     print(&locked.summary(&manifest));

@@ -21,7 +21,8 @@ pub(crate) struct Problem {
 #[derive(Debug)]
 pub(crate) struct PreflightError {
     problems: Vec<Problem>,
-    needs_setup: bool,
+    /// What mends several of them at once.
+    hints: Vec<String>,
 }
 
 impl std::error::Error for PreflightError {}
@@ -42,9 +43,11 @@ impl std::fmt::Display for PreflightError {
 
 impl Diagnose for PreflightError {
     fn hint(&self) -> Option<String> {
-        self.needs_setup.then(|| "install all that is missing with: cargo xtask setup, or add --setup".to_owned())
+        Some(self.hints.join("; "))
     }
 }
+
+const SETUP_HINT: &str = "install all that is missing with: cargo xtask setup, or add --setup";
 
 /// The tools that a plan needs.
 pub(crate) fn needs(plan: &Plan, manifest: &Manifest) -> Vec<Need> {
@@ -68,7 +71,7 @@ pub(crate) fn needs(plan: &Plan, manifest: &Manifest) -> Vec<Need> {
 /// Reports all tools that are missing.
 pub(crate) fn check_needs(needs: &[Need], tools: &Tools) -> Result<(), PreflightError> {
     let problems = missing(needs, tools);
-    if problems.is_empty() { Ok(()) } else { Err(PreflightError { problems, needs_setup: true }) }
+    if problems.is_empty() { Ok(()) } else { Err(PreflightError { problems, hints: vec![SETUP_HINT.to_owned()] }) }
 }
 
 fn missing(needs: &[Need], tools: &Tools) -> Vec<Problem> {
@@ -94,14 +97,23 @@ pub(crate) fn check<'a>(
     tools: &Tools,
 ) -> Result<Vec<Pinned<'a>>, PreflightError> {
     let mut problems = missing(&needs(plan, manifest), tools);
-    let needs_setup = !problems.is_empty();
+    let mut hints = Vec::new();
+    if !problems.is_empty() {
+        hints.push(SETUP_HINT.to_owned());
+    }
+    // One command pins all payloads.
+    let mut lock_hint = None;
     let mut pinned = Vec::new();
     for (revision, arch) in plan.payloads() {
         let spec = manifest.revisions.iter().find(|spec| spec.name == revision).expect("planned from this manifest");
         match lock.payload(manifest, &revision, arch, &spec.payloads[&arch]) {
             Ok(locked) => pinned.push(Pinned { spec, locked }),
-            Err(error) => problems.push(Problem { what: error.to_string(), mend: error.hint() }),
+            Err(error) => {
+                lock_hint = error.hint();
+                problems.push(Problem { what: error.to_string(), mend: None });
+            }
         }
     }
-    if problems.is_empty() { Ok(pinned) } else { Err(PreflightError { problems, needs_setup }) }
+    hints.extend(lock_hint);
+    if problems.is_empty() { Ok(pinned) } else { Err(PreflightError { problems, hints }) }
 }

@@ -26,7 +26,7 @@ pub(crate) struct DistLock {
 pub(crate) enum TreeError {
     #[error("another run is writing {}", out.display())]
     Busy { out: PathBuf },
-    #[error("{} is there and is no dist tree: it has no {}", out.display(), ReleaseManifest::FILE_NAME)]
+    #[error("{} is there and is no dist tree: it has no {} of a release", out.display(), ReleaseManifest::FILE_NAME)]
     Foreign { out: PathBuf },
     #[error(transparent)]
     File(#[from] FileError),
@@ -45,7 +45,15 @@ impl Diagnose for TreeError {
 impl DistLock {
     /// Takes the lock, and removes what interrupted runs left beside `out`.
     pub(crate) fn take(out: &Path) -> Result<Self, TreeError> {
-        let out = std::path::absolute(out).while_("find the output folder")?;
+        // Behind a link: what the link points to is what is served.
+        let out = match fs::canonicalize(out) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(out),
+            found => found,
+        }
+        .while_("find the output folder")?;
+        if is_foreign(&out)? {
+            return Err(TreeError::Foreign { out });
+        }
         let parent = out.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(parent).while_("make the output folder")?;
         let file = File::create(beside(&out, "lock")).while_("lock the output folder")?;
@@ -53,10 +61,6 @@ impl DistLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(TreeError::Busy { out }),
             Err(TryLockError::Error(error)) => return Err(FileError::new("lock the output folder", error).into()),
-        }
-        let filled = fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_some());
-        if filled && !out.join(ReleaseManifest::FILE_NAME).is_file() {
-            return Err(TreeError::Foreign { out });
         }
         let lock = Self { out, _file: file };
         lock.clean()?;
@@ -111,6 +115,18 @@ impl DistLock {
         File::open(parent).and_then(|dir| dir.sync_all()).while_("sync the output folder")?;
         self.clean()
     }
+}
+
+/// Whether anything but a dist tree or an empty folder stands at `out`. Trees of other schemas are dist trees, too.
+fn is_foreign(out: &Path) -> Result<bool, FileError> {
+    let mut entries = match fs::read_dir(out) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(true),
+        entries => entries.while_("look into the output folder")?,
+    };
+    let manifest = || serde_json::from_slice(&std::fs::read(out.join(ReleaseManifest::FILE_NAME)).ok()?).ok();
+    let is_release = |manifest: serde_json::Value| manifest["schema"].is_number() && manifest["artifacts"].is_array();
+    Ok(entries.next().is_some() && !manifest().is_some_and(is_release))
 }
 
 /// A hidden sibling of the tree, on the same file system.

@@ -75,6 +75,11 @@ impl Progress {
         }
     }
 
+    /// Leaves one line behind that says why nothing moves.
+    pub(crate) fn waits(&self, reason: &str) {
+        self.ui.line(&format!("        {}: {reason}", self.what));
+    }
+
     /// Leaves one line behind that says how it ended.
     pub(crate) fn done(self, note: &str) {
         let bytes = human_bytes(self.done.load(Ordering::Relaxed));

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use artifact::{Arch, Component, Sha256Digest};
 
+use crate::files;
+
 /// A checkout of Slipway.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
@@ -116,6 +118,13 @@ impl Cache {
         self.root.join("unpack")
     }
 
+    /// Removes what killed runs left unfinished, where it cannot be another run's.
+    pub(crate) fn sweep(&self) {
+        for dir in [self.unpack(), self.blocks(), self.descriptions(), self.packages()] {
+            files::sweep(&dir);
+        }
+    }
+
     /// Payload archives as they were downloaded.
     pub(crate) fn archive(&self, digest: Sha256Digest) -> PathBuf {
         self.root.join("archives").join(digest.to_string())
@@ -141,9 +150,13 @@ impl Cache {
         self.derived.join("descriptions")
     }
 
+    fn packages(&self) -> PathBuf {
+        self.derived.join("packages")
+    }
+
     /// Finished packages, by the digest of all that went into them.
     pub(crate) fn package(&self, key: Sha256Digest) -> PathBuf {
-        self.derived.join("packages").join(key.to_string())
+        self.packages().join(key.to_string())
     }
 
     /// Tools that no distribution package provides, one folder for each version of each.

@@ -185,9 +185,10 @@ impl IntakeError {
             }
             Self::NotRegular { found: EntryKind::Directory, .. } => "name a file inside it".to_owned(),
             Self::WrongKind { .. } => "give the file a name that ends in what it is, or fetch it again".to_owned(),
-            Self::Truncated { .. } | Self::Corrupt { .. } => {
+            Self::Truncated { .. } | Self::Corrupt { .. } | Self::Malformed { .. } => {
                 "fetch the archive again and compare its SHA-256 with its publisher's".to_owned()
             }
+            Self::Duplicate { .. } => "repack it with that member once".to_owned(),
             Self::UnsafeEntry { .. } => "do not unpack this archive elsewhere; repack the wanted files".to_owned(),
             Self::Unsupported { .. } => "repack it as .tar.gz, .tar.xz, .tar.zst or .zip".to_owned(),
             Self::Limit { .. } => "repack the wanted files alone, stripped if they are programs".to_owned(),

@@ -1,6 +1,7 @@
 //! Downloads over HTTPS: streamed, hashed while they arrive, resumed after an interruption.
 
 use std::{
+    error::Error,
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use fs_err as fs;
 use reqwest::{Client, Response, StatusCode, Url, header};
 use sha2::{Digest, Sha256};
 
-use crate::{failure::Diagnose, ui::Progress};
+use crate::{failure::Diagnose, files, ui::Progress};
 
 /// Long enough for a slow proxy, short enough that nobody waits for a dead one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,11 +23,12 @@ const ATTEMPTS: u32 = 5;
 /// Doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A file that arrived whole.
+/// A file that arrived whole. No other run touches it while this value is there.
 #[derive(Debug)]
 pub(super) struct Download {
     pub(super) size: u64,
     pub(super) sha256: Sha256Digest,
+    pub(super) lock: File,
 }
 
 /// A download that did not succeed.
@@ -50,7 +52,7 @@ impl DownloadError {
     /// Whether the same request may succeed later.
     fn is_transient(&self) -> bool {
         match self {
-            Self::Transfer { source, .. } => !source.is_builder() && !source.is_redirect(),
+            Self::Transfer { source, .. } => !source.is_builder() && !source.is_redirect() && !is_mistrust(source),
             Self::Status { status, .. } => {
                 status.is_server_error()
                     || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
@@ -64,19 +66,34 @@ impl DownloadError {
 impl Diagnose for DownloadError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Client { .. } => Some("install ca-certificates, or name a file of them in SSL_CERT_FILE".to_owned()),
             Self::Transfer { source, .. } if source.is_connect() => Some(
                 "check the network, HTTPS_PROXY, and SSL_CERT_FILE for a private CA; what arrived is kept".to_owned(),
             ),
-            Self::Transfer { .. } | Self::Short { .. } => Some("run it again: it goes on where it stopped".to_owned()),
-            Self::Status { status, .. } if *status == StatusCode::NOT_FOUND => {
-                Some("check `source` in the manifest and --base-url".to_owned())
+            Self::Transfer { source, .. } if source.is_redirect() => {
+                Some("the server must lead to an `https:` URL, in few steps".to_owned())
             }
+            Self::Transfer { .. } | Self::Short { .. } => Some("run it again: it goes on where it stopped".to_owned()),
+            Self::Status { status, .. } => Some(match *status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                    "take a mirror where it may be downloaded without a password".to_owned()
+                }
+                _ if self.is_transient() => "run it again later, or take another mirror".to_owned(),
+                _ => "check `source` in the manifest and --base-url".to_owned(),
+            }),
             Self::Differs { .. } => {
                 Some("the file was replaced upstream: find out why before you run `cargo xtask lock`".to_owned())
             }
-            _ => None,
+            Self::Store { .. } => Some("check who owns the path".to_owned()),
         }
     }
+}
+
+/// Whether it is about certificates, or the server does not speak TLS: rustls calls both invalid data.
+fn is_mistrust(error: &(dyn Error + 'static)) -> bool {
+    let Some(io) = error.downcast_ref::<io::Error>() else { return error.source().is_some_and(is_mistrust) };
+    // `source` of an I/O error passes over the error that it wraps.
+    io.kind() == io::ErrorKind::InvalidData || io.get_ref().is_some_and(|wrapped| is_mistrust(wrapped))
 }
 
 /// Brings `url` into `partial`, going on from what an earlier run left there. `expected` is known when the file is locked.
@@ -141,24 +158,25 @@ impl<'a> Partial<'a> {
 
     fn discard(url: &Url, path: &Path) -> Result<(), DownloadError> {
         for file in [path, &Self::tag_path(path)] {
-            match fs::remove_file(file) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(DownloadError::Store { url: url.clone(), path: file.to_owned(), source });
-                }
-                _ => {}
-            }
+            remove(file).map_err(|source| DownloadError::Store { url: url.clone(), path: file.to_owned(), source })?;
         }
         Ok(())
     }
 
-    /// Takes the file for this process alone and hashes what is there already.
+    /// Waits until no other run has the file, and hashes what is there already.
     fn open(url: &Url, path: &'a Path, progress: &'a Progress) -> Result<Self, DownloadError> {
         let open = || -> io::Result<Self> {
             if let Some(dir) = path.parent() {
                 fs::create_dir_all(dir)?;
             }
-            let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-            file.lock()?;
+            let mut file = loop {
+                let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+                files::lock(&file, || progress.waits("waits for another download of the same URL"))?;
+                // The run that had it may have moved it into the cache, where nobody may write any more.
+                if is_at(&file, path)? {
+                    break file;
+                }
+            };
             let mut hasher = Sha256::new();
             let mut size = 0;
             let mut buffer = vec![0; 1 << 16];
@@ -218,26 +236,45 @@ impl<'a> Partial<'a> {
         let strong = |tag: &&str| !tag.starts_with("W/");
         match response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).filter(strong) {
             Some(tag) => fs::write(Self::tag_path(self.path), tag),
-            None => fs::remove_file(Self::tag_path(self.path)).or_else(|error| match error.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            }),
+            None => remove(&Self::tag_path(self.path)),
         }
     }
 
     fn finish(self, url: &Url, expected: Option<Sha256Digest>) -> Result<Download, DownloadError> {
         self.file.sync_all().map_err(|source| self.store(url, source))?;
-        let sha256 = Sha256Digest::from_hasher(self.hasher);
+        let sha256 = Sha256Digest::from_hasher(self.hasher.clone());
         match expected {
             Some(expected) if expected != sha256 => {
                 Err(DownloadError::Differs { url: url.clone(), expected, found: sha256 })
             }
-            _ => Ok(Download { size: self.size, sha256 }),
+            _ => {
+                remove(&Self::tag_path(self.path)).map_err(|source| self.store(url, source))?;
+                Ok(Download { size: self.size, sha256, lock: self.file })
+            }
         }
     }
 
     fn store(&self, url: &Url, source: io::Error) -> DownloadError {
         DownloadError::Store { url: url.clone(), path: self.path.to_owned(), source }
+    }
+}
+
+/// Removes a file that may be gone.
+fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
+}
+
+/// Whether the open file is the one that has this name now.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let open = file.metadata()?;
+    match path.metadata() {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -71,7 +71,8 @@ impl Diagnose for FetchError {
                 Some("the file was replaced: find out why before you run `cargo xtask lock`".to_owned())
             }
             Self::File(error) => error.hint(),
-            Self::Wheels { .. } | Self::Read { .. } => None,
+            Self::Read { .. } => Some("check `source` in the manifest: paths are relative to its folder".to_owned()),
+            Self::Wheels { source_name, .. } => Some(format!("check the platform tag of {source_name}")),
         }
     }
 }
@@ -95,6 +96,8 @@ impl Fetcher<'_> {
         if self.offline {
             return Err(FetchError::Offline { source_name });
         }
+        // Held until the file is in the cache.
+        let mut lock = None;
         let (name, size, sha256, file) = match source {
             Source::Https(url) => {
                 let name = source.file_name().ok_or_else(|| FetchError::NoName { source_name: source_name.clone() })?;
@@ -102,6 +105,7 @@ impl Fetcher<'_> {
                 let progress = self.ui.bytes(&format!("download {name}"), locked.map(|locked| locked.size));
                 let download = download(url, locked.map(|locked| locked.sha256), &partial, &progress)?;
                 progress.done("");
+                lock = Some(download.lock);
                 (name, download.size, download.sha256, partial)
             }
             Source::Pypi { package, version, platform } => self.wheel(&source_name, package, version, platform)?,
@@ -111,6 +115,7 @@ impl Fetcher<'_> {
         check(&source_name, &archive, locked)?;
         let path = self.cache.archive(sha256);
         move_into_cache(&file, &path)?;
+        drop(lock);
         Ok(Fetched { path, archive: Some(archive) })
     }
 

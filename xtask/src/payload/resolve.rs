@@ -48,7 +48,12 @@ impl Diagnose for PayloadError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Fetch(error) => error.hint(),
-            Self::Extract { source, .. } => source.hint(),
+            Self::Extract { source, .. } => source.hint().or_else(|| match **source {
+                IntakeError::Open { .. } | IntakeError::MemberAskedTwice { .. } => {
+                    Some("check `source` and `members` in the manifest: paths are relative to its folder".to_owned())
+                }
+                _ => None,
+            }),
             Self::Kind { source, .. } => source.hint(),
             Self::Elf { source, .. } => source.hint(),
             Self::Machine { .. } => Some("check `source` of this architecture in the manifest".to_owned()),

@@ -77,7 +77,7 @@ impl LockedPayload {
 pub(crate) enum LockError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, manifest: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), source.to_string().trim_end())]
     Syntax { path: PathBuf, manifest: PathBuf, source: Box<toml::de::Error> },
     #[error("{}: `schema` is {found}, this program reads schema {}", path.display(), Lock::SCHEMA)]
     Schema { path: PathBuf, manifest: PathBuf, found: u32 },

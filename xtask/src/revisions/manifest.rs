@@ -79,12 +79,12 @@ struct RawPayload {
 pub(crate) enum ManifestError {
     #[error("cannot read the revision manifest {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), source.to_string().trim_end())]
     Syntax { path: PathBuf, source: Box<toml::de::Error> },
     #[error("{}: `schema` is {found}, this program reads schema {}", path.display(), Manifest::SCHEMA)]
     Schema { path: PathBuf, found: u32 },
-    #[error("{}: `base_url` `{value}` is no `https:` or `file:` URL that ends in `/`", path.display())]
-    BaseUrl { path: PathBuf, value: String },
+    #[error("{origin} `{value}` is no `https:` or `file:` URL that ends in `/`")]
+    BaseUrl { origin: String, value: String },
     #[error("{}: no revision is named `default`", path.display())]
     NoDefault { path: PathBuf },
     #[error("{}: revision `{revision}` stands there twice", path.display())]
@@ -100,16 +100,19 @@ pub(crate) enum ManifestError {
 impl Diagnose for ManifestError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                Some("name another file with --manifest".to_owned())
+            Self::Read { .. } => Some("name another file with --manifest".to_owned()),
+            Self::Syntax { .. } => Some("mend that line; packaging/revisions.toml is an example".to_owned()),
+            Self::Schema { .. } => {
+                Some("take the Slipway that the manifest was written for, or rewrite it and its `schema`".to_owned())
             }
+            Self::BaseUrl { .. } => Some("for example: https://mirror/istio/releases/".to_owned()),
+            Self::Duplicate { .. } => Some("rename or remove one of the two".to_owned()),
             Self::NoDefault { .. } => {
                 Some("the URIs without a revision serve `default`; name one revision so".to_owned())
             }
             Self::NoPayload { .. } => Some("add [revision.payload.amd64] with `source` and `members`".to_owned()),
             Self::NoEnvoy { .. } => Some("for example: members = { envoy = \"usr/local/bin/envoy\" }".to_owned()),
             Self::Source { error, .. } => error.hint(),
-            _ => None,
         }
     }
 }
@@ -131,7 +134,11 @@ impl Manifest {
         if raw.schema != Self::SCHEMA {
             return Err(ManifestError::Schema { path: owned(), found: raw.schema });
         }
-        let base_url = base_url.map(str::to_owned).or(raw.base_url).map(|value| base(path, value)).transpose()?;
+        let base_url = match (base_url, raw.base_url) {
+            (Some(flag), _) => Some(base("--base-url".to_owned(), flag.to_owned())?),
+            (None, Some(field)) => Some(base(format!("{}: `base_url`", path.display()), field)?),
+            (None, None) => None,
+        };
 
         let mut names = BTreeSet::new();
         let mut revisions = Vec::new();
@@ -166,10 +173,10 @@ impl Manifest {
     }
 }
 
-fn base(path: &Path, value: String) -> Result<Url, ManifestError> {
+fn base(origin: String, value: String) -> Result<Url, ManifestError> {
     match Url::parse(&value) {
         Ok(url) if matches!(url.scheme(), "https" | "file") && url.path().ends_with('/') => Ok(url),
-        _ => Err(ManifestError::BaseUrl { path: path.to_owned(), value }),
+        _ => Err(ManifestError::BaseUrl { origin, value }),
     }
 }
 

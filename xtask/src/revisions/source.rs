@@ -60,7 +60,10 @@ impl Diagnose for SourceError {
                 Some("write a whole URL, or set `base_url` in the manifest or with --base-url".to_owned())
             }
             Self::Scheme { .. } => Some("`lock` would pin whatever arrived over an open connection".to_owned()),
-            _ => None,
+            Self::Stray(_) => Some("remove it, or name a package with `pypi`".to_owned()),
+            Self::Missing(_) => Some("for example: version = \"1.37.0\"".to_owned()),
+            Self::Name { .. } => Some("letters, digits and `._-+!`, beginning with a letter or digit".to_owned()),
+            Self::Malformed { .. } => Some("for example: https://mirror/istio-sidecar.deb".to_owned()),
         }
     }
 }

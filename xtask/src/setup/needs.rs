@@ -59,6 +59,7 @@ impl Need {
             ("createrepo_c", "createrepo-c"),
             ("readelf", "binutils"),
             ("openssl", "openssl"),
+            ("/usr/sbin/nginx", "nginx-light"),
             ("python3", "python3"),
             ("sha256sum", "coreutils"),
             ("shellcheck", "shellcheck"),

@@ -1,0 +1,117 @@
+//! Full disks. They are mounted, so these tests need root, as `cargo xtask test --setup` does.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{
+    make,
+    site::{Run, Says, Site},
+    snapshot::Snapshot,
+};
+
+const HINT: &str = "free some space";
+
+/// A file system of its own that ends with the value.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: &Path, kilobytes: u32) -> Self {
+        fs::create_dir_all(path).expect("our own folder");
+        let size = format!("size={kilobytes}k");
+        mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], path);
+        Self(path.to_owned())
+    }
+
+    fn grow(&self, kilobytes: u32) {
+        mount(&["-o", &format!("remount,size={kilobytes}k")], &self.0);
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn mount(args: &[&str], path: &Path) {
+    let done = Command::new("mount").args(args).arg(path).status().expect("mount is there");
+    assert!(done.success(), "only root can mount {}", path.display());
+}
+
+/// A new payload, locked, with nothing made from it.
+fn new_payload(site: &Site, size: u32) {
+    site.write(Site::PAYLOAD, make::large_program(size));
+    site.succeeds(&["lock"]);
+}
+
+#[test]
+fn a_full_disk_under_the_tree_leaves_the_old_tree() {
+    let site = Site::good().with_out("disk/out");
+    let disk = SmallDisk::mount(&site.path("disk"), 1400);
+    site.dist_succeeds();
+    let old = site.tree();
+    new_payload(&site, 400_000);
+    site.refuses(&["dist", "--format", "deb"], &Says(&["cannot copy a package into the dist tree"], HINT));
+    assert_eq!(site.tree(), old);
+
+    disk.grow(8000);
+    site.dist_succeeds();
+    assert_ne!(site.tree(), old);
+    site.left_nothing();
+}
+
+#[test]
+fn a_full_disk_under_the_cache_stops_a_lock() {
+    let site = Site::good();
+    let lock = site.read(Site::LOCK);
+    site.write(Site::PAYLOAD, make::large_program(400_000));
+    fs::remove_dir_all(site.path("cache/unpack")).expect("it was there");
+    let disk = SmallDisk::mount(&site.path("cache/unpack"), 100);
+    site.refuses(&["lock"], &Says(&["revision `default`", "cannot write", "No space left"], HINT));
+    assert_eq!(site.read(Site::LOCK), lock);
+
+    drop(disk);
+    site.succeeds(&["lock"]);
+}
+
+#[test]
+fn a_full_disk_under_the_manifest_leaves_the_old_lock() {
+    let (site, elsewhere) = (Site::good(), Site::good());
+    let files = Snapshot::read(&site.path(""));
+    let _disk = SmallDisk::mount(&site.path(""), 8000);
+    files.write(&site.path(""));
+    let lock = site.read(Site::LOCK);
+    site.write(Site::PAYLOAD, make::large_program(10));
+    let mut filler = fs::File::create(site.path("filler")).expect("there is room");
+    while filler.write_all(&[0; 4096]).is_ok() {}
+
+    let mut command = site.command(&["lock"]);
+    command.env("SLIPWAY_CACHE", elsewhere.cache());
+    site.fails(&mut command, &Says(&["cannot write the lock file"], HINT));
+    assert_eq!(site.read(Site::LOCK), lock);
+}
+
+#[test]
+fn a_full_disk_under_the_derived_cache_stops_a_dist() {
+    let site = Site::good();
+    new_payload(&site, 400_000);
+    // Too small for the compressed payload, for the whole package, for the second format.
+    let before = Snapshot::read(&site.path(""));
+    for kilobytes in [100, 600, 1000] {
+        let site = Site::of(&before);
+        let derived = site.path("derived");
+        let disk = SmallDisk::mount(&derived, kilobytes);
+        let mut command = site.command(&["dist"]);
+        command.env("SLIPWAY_DERIVED_CACHE", &derived);
+        let run = site.fails(&mut command, &Says(&["No space left"], HINT));
+        let left = Snapshot::read(&derived);
+        assert!(left.paths().all(|path| !path.to_string_lossy().contains("/.")), "{kilobytes}: {left:?}{}", run.stderr);
+
+        disk.grow(8000);
+        Run::of(&mut command).succeeded();
+    }
+}
