@@ -71,7 +71,12 @@ impl Build<'_> {
     pub(crate) fn run(&self, ui: &Ui) -> Result<(), BuildError> {
         let _turn = self.turn(ui).while_("lock the build folder")?;
         let programs: Vec<_> = self.components.iter().map(|component| component.cargo_package()).collect();
-        self.command().run().map_err(|source| BuildError::Cargo { programs: programs.join(" and "), source })?;
+        let mut command = self.command();
+        // On a terminal cargo draws a bar of its own.
+        if !ui.is_terminal() {
+            command = command.arg("--quiet");
+        }
+        command.run().map_err(|source| BuildError::Cargo { programs: programs.join(" and "), source })?;
         for &component in self.components {
             for &arch in self.arches {
                 check(self.workspace, component, arch)?;
@@ -98,7 +103,7 @@ impl Build<'_> {
         let flags = [remap(cargo_home, "/usr/src/cargo"), remap(root.display().to_string(), "/usr/src/slipway")];
         let mut command = Cmd::new(self.tools.cargo_zigbuild())
             .dir(root)
-            .args(["zigbuild", "--quiet", "--release", "--locked"])
+            .args(["zigbuild", "--release", "--locked"])
             .env("PATH", self.tools.path_with_zig())
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
             .env("CARGO_TARGET_DIR", self.workspace.target())

@@ -22,6 +22,11 @@ impl Ui {
         Self { bars, start: Instant::now() }
     }
 
+    /// Whether somebody watches.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.bars.is_some()
+    }
+
     /// A phase of the work begins.
     pub(crate) fn phase(&self, name: &str) {
         self.line(&format!("[{:>5.1}s] {name}", self.start.elapsed().as_secs_f64()));
