@@ -10,17 +10,14 @@ use std::{
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use crate::verify::{Fault, Report, VerifyError, verify};
+use crate::{
+    serve::ServeArgs,
+    verify::{Fault, Report, VerifyError, verify},
+};
 
-/// The operator's side of a tree of onboarding packages
+/// Serves releases of onboarding packages to virtual machines
 #[derive(Debug, Parser)]
-#[command(
-    name = "repo-server",
-    version,
-    subcommand_required = true,
-    arg_required_else_help = true,
-    after_help = "Serving is not part of this version."
-)]
+#[command(name = "repo-server", version, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,6 +25,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer the URIs that virtual machines download from
+    Serve(Box<ServeArgs>),
+    /// Say whether `serve` could start with these settings
+    Check(Box<ServeArgs>),
     /// Check a tree that `cargo xtask dist` made, or a copy of one, against its manifest
     ///
     /// Hashes every package that DIR/manifest.json lists, compares the .sha256 file beside it, and looks for anything else
@@ -58,10 +59,16 @@ struct Streams<'a> {
 impl Cli {
     /// Does what the command line asks; the exit code is 0, 1 for the user's fault, 2 for ours.
     pub fn run(self, stdout: &mut dyn Write, stderr: &mut dyn Write) -> ExitCode {
-        let Command::Verify { dir, json } = self.command;
-        let format = if json { OutputFormat::Json } else { OutputFormat::Text };
         let mut streams = Streams { stdout, stderr };
-        match verify_tree(&dir, format, &mut streams).and_then(|code| streams.stdout.flush().map(|()| code)) {
+        let done = match self.command {
+            Command::Serve(args) => args.serve(streams.stderr),
+            Command::Check(args) => args.check(streams.stdout, streams.stderr),
+            Command::Verify { dir, json } => {
+                let format = if json { OutputFormat::Json } else { OutputFormat::Text };
+                verify_tree(&dir, format, &mut streams)
+            }
+        };
+        match done.and_then(|code| streams.stdout.flush().map(|()| code)) {
             Ok(code) => code,
             Err(error) => {
                 // Nothing is left to do when stderr is closed as well.

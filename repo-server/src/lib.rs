@@ -1,7 +1,11 @@
-//! The operator's side of a tree of onboarding packages, as `cargo xtask dist` makes it.
+//! The operator's side of releases of onboarding packages, as `cargo xtask dist` makes them.
 //!
-//! This version verifies a tree against its manifest ([`mod@verify`]).
+//! [`mod@verify`] compares a tree with its manifest; `serve` answers the URIs that VMs download from.
 
+pub mod blob;
+pub mod catalog;
 pub mod cli;
 mod file;
+pub mod http;
+mod serve;
 pub mod verify;

@@ -6,5 +6,6 @@ use clap::Parser;
 use repo_server::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().run(&mut io::stdout().lock(), &mut io::stderr().lock())
+    // Not locked: other threads write, too.
+    Cli::parse().run(&mut io::stdout(), &mut io::stderr())
 }

@@ -1,0 +1,165 @@
+//! Response bodies: nothing, a text, or ranges of a blob.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    vec,
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::resident::{BlobFault, Resident};
+use crate::http::ByteRange;
+
+/// No frame is longer. Frames are slices of what is in memory anyway, so this bounds no memory; it keeps turns short.
+const FRAME: usize = 256 << 10;
+
+/// One stretch of a body.
+#[derive(Debug)]
+pub enum Segment {
+    /// Bytes that are at hand.
+    Bytes(Bytes),
+    /// A part of a blob, from `next` to before `end`.
+    Blob {
+        /// The blob.
+        blob: Arc<Resident>,
+        /// The offset of the next byte.
+        next: u64,
+        /// The offset after the last.
+        end: u64,
+    },
+}
+
+impl Segment {
+    /// A range of a blob.
+    #[must_use]
+    pub fn range(blob: Arc<Resident>, range: ByteRange) -> Self {
+        Self::Blob { blob, next: range.start(), end: range.end() }
+    }
+
+    fn remaining(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Blob { next, end, .. } => end - next,
+        }
+    }
+
+    fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Bytes, BlobFault>> {
+        match self {
+            Self::Bytes(bytes) => Poll::Ready(Ok(std::mem::take(bytes))),
+            Self::Blob { blob, next, end } => {
+                let limit = usize::try_from(*end - *next).unwrap_or(FRAME).min(FRAME);
+                let piece = ready!(blob.poll_read(context, *next, limit))?;
+                *next += piece.len() as u64;
+                Poll::Ready(Ok(piece))
+            }
+        }
+    }
+}
+
+/// A body of known length.
+#[derive(Debug)]
+pub struct Body {
+    current: Segment,
+    rest: vec::IntoIter<Segment>,
+    remaining: u64,
+    /// Told of every byte that is given out, and dropped at the end, however it comes.
+    meter: Option<Box<dyn Meter>>,
+}
+
+/// Follows one body.
+pub trait Meter: std::fmt::Debug + Send {
+    /// Bytes went to the connection.
+    fn sent(&mut self, bytes: usize);
+    /// The body ends early.
+    fn failed(&mut self, fault: &BlobFault);
+}
+
+impl Body {
+    /// Nothing.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::text(Bytes::new())
+    }
+
+    /// All at once.
+    #[must_use]
+    pub fn text(bytes: Bytes) -> Self {
+        Self::one(Segment::Bytes(bytes))
+    }
+
+    /// One stretch.
+    #[must_use]
+    pub fn one(segment: Segment) -> Self {
+        let remaining = segment.remaining();
+        Self { current: segment, rest: Vec::new().into_iter(), remaining, meter: None }
+    }
+
+    /// Several, one after the other.
+    #[must_use]
+    pub fn many(segments: Vec<Segment>) -> Self {
+        let remaining = segments.iter().map(Segment::remaining).sum();
+        Self { current: Segment::Bytes(Bytes::new()), rest: segments.into_iter(), remaining, meter: None }
+    }
+
+    /// In bytes, as `Content-Length` says.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Whether there is nothing to send.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.remaining == 0
+    }
+
+    /// The same body with somebody who watches.
+    #[must_use]
+    pub fn metered(mut self, meter: Box<dyn Meter>) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BlobFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BlobFault>>> {
+        if self.remaining == 0 {
+            return Poll::Ready(None);
+        }
+        while self.current.remaining() == 0 {
+            self.current = self.rest.next().expect("what remains is in the segments");
+        }
+        match ready!(self.current.poll(context)) {
+            Ok(bytes) => {
+                self.remaining -= bytes.len() as u64;
+                if let Some(meter) = &mut self.meter {
+                    meter.sent(bytes.len());
+                }
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Err(fault) => {
+                if let Some(meter) = &mut self.meter {
+                    meter.failed(&fault);
+                }
+                Poll::Ready(Some(Err(fault)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.remaining)
+    }
+}

@@ -1,0 +1,9 @@
+//! Blobs in memory, and the bodies that are made of them.
+
+mod body;
+mod cache;
+mod resident;
+
+pub use body::{Body, Meter, Segment};
+pub use cache::{BlobCache, Found};
+pub use resident::{BlobFault, Filler, PIECE, Resident};

@@ -1,0 +1,301 @@
+//! A blob in memory: filled once, by whoever asked first, and read by everybody while it grows.
+//!
+//! Bytes are given out as they arrive, but never the last of them before the digest of all is known to be right: whoever
+//! reads a blob to its end has the blob, or an error.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use artifact::Sha256Digest;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+/// Pieces of a resident blob. Large enough that there are few, small enough to be allocated one by one.
+pub const PIECE: usize = 1 << 20;
+
+/// Why a blob cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlobFault {
+    /// The bytes are others.
+    #[error("blob {expected}: the bytes have the digest {found}")]
+    Digest {
+        /// The blob's name.
+        expected: Sha256Digest,
+        /// What was read.
+        found: Sha256Digest,
+    },
+    /// There are more or fewer bytes than the release says.
+    #[error("blob {digest}: {found} bytes instead of {expected}")]
+    Size {
+        /// The blob's name.
+        digest: Sha256Digest,
+        /// In bytes.
+        expected: u64,
+        /// In bytes; reading stops at the first that is too much.
+        found: u64,
+    },
+    /// The store did not give it.
+    #[error("blob {digest}: cannot be read: {reason}")]
+    Read {
+        /// The blob's name.
+        digest: Sha256Digest,
+        /// The store's words.
+        reason: String,
+    },
+    /// The server ended while it was read.
+    #[error("blob {digest}: reading it was given up")]
+    Abandoned {
+        /// The blob's name.
+        digest: Sha256Digest,
+    },
+}
+
+/// A blob that is, or will be, wholly in memory.
+#[derive(Debug)]
+pub struct Resident {
+    digest: Sha256Digest,
+    size: u64,
+    /// Set once, when every byte is there and the digest is right.
+    verified: OnceLock<Box<[Bytes]>>,
+    growing: Mutex<Growing>,
+    /// When it was last asked for, by the cache's clock.
+    pub(super) used: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Growing {
+    pieces: Vec<Bytes>,
+    bytes: u64,
+    fault: Option<BlobFault>,
+    waiting: Vec<Waker>,
+}
+
+impl Resident {
+    /// Nothing of it is there yet; the [`Filler`] brings it.
+    #[must_use]
+    pub fn begin(digest: Sha256Digest, size: u64) -> (Arc<Self>, Filler) {
+        let blob = Arc::new(Self {
+            digest,
+            size,
+            verified: OnceLock::new(),
+            growing: Mutex::default(),
+            used: AtomicU64::new(0),
+        });
+        let filler = Filler { blob: Arc::clone(&blob), hasher: Sha256::new(), ended: false };
+        (blob, filler)
+    }
+
+    /// In bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether every byte is there and right.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.verified.get().is_some()
+    }
+
+    /// What went wrong, if something did.
+    #[must_use]
+    pub fn fault(&self) -> Option<BlobFault> {
+        if self.is_verified() { None } else { self.growing().fault.clone() }
+    }
+
+    /// Bytes from `offset` on, at least one and at most `limit`, and never past a piece's end. `offset` is below the size.
+    pub fn poll_read(&self, context: &Context<'_>, offset: u64, limit: usize) -> Poll<Result<Bytes, BlobFault>> {
+        if let Some(pieces) = self.verified.get() {
+            return Poll::Ready(Ok(slice(pieces, offset, limit as u64)));
+        }
+        let mut growing = self.growing();
+        // The filler may have come to its end in the meantime.
+        if let Some(pieces) = self.verified.get() {
+            return Poll::Ready(Ok(slice(pieces, offset, limit as u64)));
+        }
+        if let Some(fault) = &growing.fault {
+            return Poll::Ready(Err(fault.clone()));
+        }
+        // Until it is verified, the last byte stays here.
+        let readable = growing.bytes.min(self.size.saturating_sub(1));
+        if offset < readable {
+            return Poll::Ready(Ok(slice(&growing.pieces, offset, (readable - offset).min(limit as u64))));
+        }
+        if !growing.waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+            growing.waiting.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn growing(&self) -> MutexGuard<'_, Growing> {
+        self.growing.lock().expect("nobody panics while holding it")
+    }
+
+    fn wake(mut growing: MutexGuard<'_, Growing>) {
+        let waiting = std::mem::take(&mut growing.waiting);
+        drop(growing);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn touch(&self, now: u64) {
+        self.used.store(now, Ordering::Relaxed);
+    }
+}
+
+/// All pieces but the last are [`PIECE`] long.
+fn slice(pieces: &[Bytes], offset: u64, limit: u64) -> Bytes {
+    let piece = PIECE as u64;
+    let index = usize::try_from(offset / piece).expect("it is in memory");
+    let bytes = &pieces[index];
+    let start = usize::try_from(offset % piece).expect("below a piece's length");
+    let end = bytes.len().min(start.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX)));
+    bytes.slice(start..end)
+}
+
+/// Brings a blob's bytes. Dropped before the end, it fails the blob, so that no reader waits for ever.
+#[derive(Debug)]
+pub struct Filler {
+    blob: Arc<Resident>,
+    hasher: Sha256,
+    ended: bool,
+}
+
+impl Filler {
+    /// The blob's name.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        self.blob.digest
+    }
+
+    /// In bytes, when it is whole.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.blob.size
+    }
+
+    /// How many bytes are to come.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.blob.size - self.blob.growing().bytes
+    }
+
+    /// Adds the next piece: [`PIECE`] bytes, or all that is missing.
+    pub fn add(&mut self, piece: Bytes) {
+        self.hasher.update(&piece);
+        let mut growing = self.blob.growing();
+        debug_assert!(growing.bytes.is_multiple_of(PIECE as u64), "only the last piece may be short");
+        growing.bytes += piece.len() as u64;
+        growing.pieces.push(piece);
+        Resident::wake(growing);
+    }
+
+    /// Compares the digest; the last byte can be read from now on, or none.
+    pub fn finish(mut self) -> Result<(), BlobFault> {
+        let (digest, expected) = (self.blob.digest, self.blob.size);
+        let hashed = Sha256Digest::from_hasher(std::mem::take(&mut self.hasher));
+        let mut growing = self.blob.growing();
+        let found = growing.bytes;
+        let fault = if found != expected {
+            BlobFault::Size { digest, expected, found }
+        } else if hashed != digest {
+            BlobFault::Digest { expected: digest, found: hashed }
+        } else {
+            let pieces = std::mem::take(&mut growing.pieces).into_boxed_slice();
+            self.blob.verified.set(pieces).expect("there is one filler, and it ends once");
+            self.ended = true;
+            Resident::wake(growing);
+            return Ok(());
+        };
+        drop(growing);
+        Err(self.fail(fault))
+    }
+
+    /// Gives up, and says why to all who read or will.
+    #[must_use]
+    pub fn fail(mut self, fault: BlobFault) -> BlobFault {
+        self.end_with(fault.clone());
+        fault
+    }
+
+    fn end_with(&mut self, fault: BlobFault) {
+        self.ended = true;
+        let mut growing = self.blob.growing();
+        growing.pieces = Vec::new();
+        growing.fault = Some(fault);
+        Resident::wake(growing);
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end_with(BlobFault::Abandoned { digest: self.blob.digest });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(blob: &Resident, offset: u64, limit: usize) -> Poll<Result<Bytes, BlobFault>> {
+        blob.poll_read(&Context::from_waker(Waker::noop()), offset, limit)
+    }
+
+    fn content() -> Vec<u8> {
+        (0..PIECE + 1000).map(|index| (index % 251).to_le_bytes()[0]).collect()
+    }
+
+    fn begin(content: &[u8]) -> (Arc<Resident>, Filler) {
+        Resident::begin(Sha256Digest::of(content), content.len() as u64)
+    }
+
+    #[test]
+    fn the_last_byte_is_held_back_until_all_are_verified() {
+        let content = content();
+        let (blob, mut filler) = begin(&content);
+        assert!(read(&blob, 0, 10).is_pending());
+        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        assert_eq!(read(&blob, 5, 10), Poll::Ready(Ok(Bytes::copy_from_slice(&content[5..15]))));
+        filler.add(Bytes::copy_from_slice(&content[PIECE..]));
+        let last = content.len() as u64 - 1;
+        assert_eq!(
+            read(&blob, last - 5, 10),
+            Poll::Ready(Ok(Bytes::copy_from_slice(&content[PIECE + 994..PIECE + 999])))
+        );
+        assert!(read(&blob, last, 10).is_pending());
+        filler.finish().expect("the right bytes");
+        assert_eq!(read(&blob, last, 10), Poll::Ready(Ok(Bytes::copy_from_slice(&content[PIECE + 999..]))));
+    }
+
+    #[test]
+    fn other_bytes_are_an_error_for_those_who_read_and_those_who_come() {
+        let content = content();
+        let (blob, mut filler) = begin(&content);
+        let mut other = content.clone();
+        other[7] ^= 1;
+        filler.add(Bytes::copy_from_slice(&other[..PIECE]));
+        filler.add(Bytes::copy_from_slice(&other[PIECE..]));
+        let fault = filler.finish().expect_err("other bytes");
+        assert!(matches!(fault, BlobFault::Digest { .. }), "{fault}");
+        assert_eq!(read(&blob, 0, 10), Poll::Ready(Err(fault)));
+    }
+
+    #[test]
+    fn a_short_blob_and_an_abandoned_one_are_errors() {
+        let content = content();
+        let (blob, mut filler) = begin(&content);
+        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        assert!(matches!(filler.finish(), Err(BlobFault::Size { found: 1_048_576, .. })));
+        assert!(blob.fault().is_some());
+
+        let (blob, filler) = begin(&content);
+        drop(filler);
+        assert!(matches!(blob.fault(), Some(BlobFault::Abandoned { .. })));
+    }
+}

@@ -1,0 +1,203 @@
+//! One line for each answer, on stdout, written by a thread of its own so that no request waits for it.
+
+use std::{
+    io::{self, Write},
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    time::{Duration, SystemTime},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// How many lines wait at most. Beyond that they are counted and dropped: a full pipe must not stop downloads.
+const QUEUE: usize = 8192;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// The combined log format of other servers, with duration and release at the end.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// No lines.
+    Off,
+}
+
+/// What is known when an answer has ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
+    #[serde(serialize_with = "rfc3339")]
+    pub(crate) time: SystemTime,
+    pub(crate) client: IpAddr,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) protocol: &'static str,
+    pub(crate) status: u16,
+    /// Of the body, as given to the connection.
+    pub(crate) bytes: u64,
+    /// Whether all of the body was given.
+    pub(crate) complete: bool,
+    /// From the request's head to the end of the answer.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub(crate) duration: Duration,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) release: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) range: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<String>,
+}
+
+fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&timestamp(*time))
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Where lines are handed in.
+#[derive(Debug)]
+pub(crate) struct AccessLog {
+    lines: Option<SyncSender<Line>>,
+    dropped: AtomicU64,
+}
+
+impl AccessLog {
+    /// Starts the writing thread, unless the log is off.
+    pub(crate) fn start(format: LogFormat) -> io::Result<Self> {
+        let lines = match format {
+            LogFormat::Off => None,
+            LogFormat::Text | LogFormat::Json => {
+                let (sender, receiver) = sync_channel(QUEUE);
+                std::thread::Builder::new()
+                    .name("access-log".to_owned())
+                    .spawn(move || write_lines(format, &receiver, io::stdout()))?;
+                Some(sender)
+            }
+        };
+        Ok(Self { lines, dropped: AtomicU64::new(0) })
+    }
+
+    /// Whether lines are wanted.
+    #[must_use]
+    pub(crate) const fn is_on(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    pub(crate) fn write(&self, line: Line) {
+        let Some(lines) = &self.lines else { return };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lines.try_send(line) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many lines were lost so far.
+    #[must_use]
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends when the last sender is gone, or nobody reads stdout any more.
+fn write_lines(format: LogFormat, lines: &Receiver<Line>, out: impl Write) {
+    let mut out = io::BufWriter::new(out);
+    while let Ok(line) = lines.recv() {
+        let mut written = write_line(format, &line, &mut out);
+        while let (Ok(()), Ok(line)) = (&written, lines.try_recv()) {
+            written = write_line(format, &line, &mut out);
+        }
+        if written.and_then(|()| out.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+fn write_line(format: LogFormat, line: &Line, out: &mut impl Write) -> io::Result<()> {
+    if format == LogFormat::Json {
+        serde_json::to_writer(&mut *out, line)?;
+        return writeln!(out);
+    }
+    let Line { client, method, path, protocol, status, bytes, duration, .. } = line;
+    let time = timestamp(line.time).strftime("%d/%b/%Y:%H:%M:%S +0000");
+    let agent = line.user_agent.as_deref().unwrap_or("-");
+    let release = line.release.as_deref().unwrap_or("-");
+    let cut = if line.complete { "" } else { " cut" };
+    writeln!(
+        out,
+        "{client} - - [{time}] \"{method} {} {protocol}\" {status} {bytes} \"-\" \"{}\" {:.3} release={release}{cut}",
+        visible(path),
+        visible(agent),
+        duration.as_secs_f64()
+    )
+}
+
+/// What strangers sent must not end a line or a quotation.
+fn visible(text: &str) -> String {
+    text.chars().fold(String::new(), |mut visible, c| {
+        if c.is_control() || matches!(c, '"' | '\\') {
+            visible.extend(c.escape_default());
+        } else {
+            visible.push(c);
+        }
+        visible
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: LogFormat) -> String {
+        let (sender, receiver) = sync_channel(1);
+        let line = Line {
+            time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+            client: IpAddr::from([192, 0, 2, 1]),
+            method: "GET".to_owned(),
+            path: "/install/\"\n".to_owned(),
+            protocol: "HTTP/1.1",
+            status: 200,
+            bytes: 87,
+            complete: false,
+            duration: Duration::from_millis(1500),
+            release: Some("7".into()),
+            range: None,
+            user_agent: Some("curl/7.88.1".to_owned()),
+            fault: None,
+        };
+        sender.send(line).expect("there is room");
+        drop(sender);
+        let mut out = Vec::new();
+        write_lines(format, &receiver, &mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn text_is_one_line_whatever_was_asked_for() {
+        assert_eq!(
+            written(LogFormat::Text),
+            "192.0.2.1 - - [14/Nov/2023:22:13:20 +0000] \"GET /install/\\\"\\n HTTP/1.1\" 200 87 \"-\" \"curl/7.88.1\" 1.500 \
+             release=7 cut\n"
+        );
+    }
+
+    #[test]
+    fn json_is_one_object_a_line() {
+        let line = written(LogFormat::Json);
+        let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((value["status"].as_u64(), value["time"].as_str()), (Some(200), Some("2023-11-14T22:13:20Z")));
+        assert_eq!(line.lines().count(), 1);
+    }
+}

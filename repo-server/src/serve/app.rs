@@ -1,0 +1,87 @@
+//! What all connections share.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+
+use super::{access_log::AccessLog, client::Proxies, metrics::Metrics, source::Source, sticky::Sticky};
+use crate::{
+    blob::{BlobCache, BlobFault, Found, Resident},
+    catalog::Catalog,
+};
+
+/// So many downloads are remembered, about 100 bytes each.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1 << 16).expect("not zero");
+
+/// A catalog with the place that its blobs come from.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// What can be asked for.
+    pub(crate) catalog: Catalog,
+    /// Where it is.
+    pub(crate) source: Source,
+}
+
+/// The state of a server.
+#[derive(Debug)]
+pub(crate) struct App {
+    served: ArcSwapOption<Served>,
+    blobs: BlobCache,
+    /// Who got what.
+    pub(crate) sticky: Sticky,
+    /// Counters.
+    pub(crate) metrics: Arc<Metrics>,
+    /// One line for each answer.
+    pub(crate) access_log: AccessLog,
+    /// Whose word about clients counts.
+    pub(crate) proxies: Proxies,
+}
+
+impl App {
+    /// Nothing is served yet. `memory` in bytes.
+    #[must_use]
+    pub(crate) fn new(memory: u64, pair_window: Duration, access_log: AccessLog, proxies: Proxies) -> Self {
+        Self {
+            served: ArcSwapOption::empty(),
+            blobs: BlobCache::new(memory),
+            sticky: Sticky::new(pair_window, REMEMBERED),
+            metrics: Arc::default(),
+            access_log,
+            proxies,
+        }
+    }
+
+    /// What is served now; nothing until a release was loaded.
+    pub(crate) fn served(&self) -> arc_swap::Guard<Option<Arc<Served>>> {
+        self.served.load()
+    }
+
+    /// From now on, requests are answered from `served`; those that are being answered go on as they began.
+    pub(crate) fn switch(&self, served: Served) {
+        self.served.store(Some(Arc::new(served)));
+        self.metrics.switches.inc();
+    }
+
+    /// A blob in memory or on its way there.
+    pub(crate) fn blob(
+        &self,
+        served: &Served,
+        digest: artifact::Sha256Digest,
+        size: u64,
+    ) -> Result<Arc<Resident>, BlobFault> {
+        match self.blobs.get(digest, size) {
+            Found::Here(blob) => Ok(blob),
+            Found::Begun(blob, filler) => {
+                served.source.fill(filler, Arc::clone(&self.metrics));
+                Ok(blob)
+            }
+            Found::Broken(fault) => Err(fault),
+        }
+    }
+
+    /// The counters as text.
+    #[must_use]
+    pub(crate) fn render_metrics(&self) -> String {
+        self.metrics.render(self.blobs.resident_bytes(), self.access_log.dropped())
+    }
+}

@@ -1,0 +1,169 @@
+//! One connection, from accept to its end.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use hyper::{
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    front::{Front, Peer},
+    pace::{Activity, Pace, Paced},
+};
+
+/// What a connection may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// How long a request's head may take, and an idle connection stay.
+    pub(crate) head_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub(crate) handshake_timeout: Duration,
+    /// All fields of a request together, in bytes.
+    pub(crate) head_bytes: usize,
+    /// The least that a reader must take.
+    pub(crate) pace: Pace,
+}
+
+/// Requests of one HTTP/2 connection at once.
+const STREAMS: u32 = 32;
+/// What hyper holds back at most of one connection's answers; the bodies themselves are shared by all.
+const WRITE_BUFFER: usize = 64 << 10;
+/// What rustls holds back at most.
+const TLS_BUFFER: usize = 16 << 10;
+/// How HTTP/2 begins where no TLS says so, RFC 9113 section 3.4.
+const HTTP2_PREFACE: &[u8] = b"PRI ";
+
+/// Serves connections with the same settings; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    front: Front,
+    limits: Limits,
+    tls: Option<TlsAcceptor>,
+    /// Changes when the server is to end.
+    ending: watch::Receiver<bool>,
+}
+
+impl Connector {
+    /// Without `tls`, in the open.
+    #[must_use]
+    pub(crate) fn new(front: Front, limits: Limits, tls: Option<TlsAcceptor>, ending: watch::Receiver<bool>) -> Self {
+        Self { front, limits, tls, ending }
+    }
+
+    /// Serves one connection to its end. An error is the peer's or the network's.
+    pub(crate) async fn serve(self, stream: TcpStream, address: SocketAddr) -> Result<(), ConnectionError> {
+        // Answers are written whole: waiting for more would only delay them.
+        let _ = stream.set_nodelay(true);
+        let stream = Paced::new(stream, self.limits.pace);
+        let peer = Peer { address: address.ip(), secure: self.tls.is_some() };
+        let activity = stream.activity();
+        let Some(acceptor) = &self.tls else {
+            return match self.begins_as(stream.socket()).await? {
+                Protocol::Http1 => self.http1(stream, peer).await,
+                Protocol::Http2 => self.http2(stream, peer, activity).await,
+            };
+        };
+        let accept = acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(TLS_BUFFER)));
+        let stream = timeout(self.limits.handshake_timeout, accept)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(ConnectionError::Handshake)?;
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.http2(stream, peer, activity).await
+        } else {
+            self.http1(stream, peer).await
+        }
+    }
+
+    /// Looks at the first bytes without taking them.
+    async fn begins_as(&self, stream: &TcpStream) -> Result<Protocol, ConnectionError> {
+        let mut first = [0; HTTP2_PREFACE.len()];
+        let peek = timeout(self.limits.head_timeout, stream.peek(&mut first)).await;
+        let count = peek
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|error| ConnectionError::Http(error.into()))?;
+        Ok(if &first[..count] == HTTP2_PREFACE { Protocol::Http2 } else { Protocol::Http1 })
+    }
+
+    async fn http1(
+        mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        peer: Peer,
+    ) -> Result<(), ConnectionError> {
+        let front = self.front;
+        let service = service_fn(move |request| {
+            let front = front.clone();
+            async move { front.answer(peer, request).await }
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head_timeout)
+            .max_buf_size(self.limits.head_bytes)
+            .half_close(false);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            result = connection.as_mut() => return result.map_err(|error| ConnectionError::Http(error.into())),
+            // A closed channel is the end, too.
+            _ = self.ending.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await.map_err(|error| ConnectionError::Http(error.into()))
+    }
+
+    async fn http2(
+        mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        peer: Peer,
+        activity: Activity,
+    ) -> Result<(), ConnectionError> {
+        let front = self.front;
+        let service = service_fn(move |request| {
+            let front = front.clone();
+            async move { front.answer(peer, request).await }
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_send_buf_size(WRITE_BUFFER)
+            .max_header_list_size(u32::try_from(self.limits.head_bytes).unwrap_or(u32::MAX));
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            result = connection.as_mut() => return result.map_err(|error| ConnectionError::Http(error.into())),
+            _ = self.ending.changed() => connection.as_mut().graceful_shutdown(),
+            // hyper has a limit for heads of HTTP/1 alone.
+            () = activity.silence(self.limits.head_timeout) => return Ok(()),
+        }
+        tokio::select! {
+            result = connection.as_mut() => result.map_err(|error| ConnectionError::Http(error.into())),
+            () = activity.silence(self.limits.head_timeout) => Ok(()),
+        }
+    }
+}
+
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// How a connection ended that did not end well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectionError {
+    /// Before the first request.
+    #[error("the TLS handshake failed")]
+    Handshake(#[source] io::Error),
+    /// Later.
+    #[error("the connection broke")]
+    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,340 @@
+//! A server from its first to its last breath: sockets, threads, signals.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, info, warn};
+
+use super::{
+    access_log::AccessLog,
+    app::App,
+    connection::{ConnectionError, Connector, Limits},
+    follow::{self, FollowError, TreeFollower},
+    front::Front,
+    ops, rest,
+    settings::{Config, Origin},
+    tls::{Certificates, TlsError},
+};
+
+/// Threads that may wait for disks, for each thread that serves.
+const BLOCKING_THREADS: usize = 2;
+/// How many connections the kernel holds that were not accepted yet.
+const BACKLOG: i32 = 1024;
+
+/// A server that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// An address cannot be had.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// What is to be served.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// The system gives no threads, timers or signals.
+    #[error("cannot start")]
+    System {
+        /// Why.
+        #[from]
+        source: io::Error,
+    },
+}
+
+impl ServeError {
+    /// The next step.
+    #[must_use]
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("another program has it: end that one, or take another port".to_owned())
+            }
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit of systemd".to_owned())
+            }
+            Self::Listen { .. } => Some("check --listen, --ops-listen and --redirect-listen".to_owned()),
+            Self::Tls(error) => error.hint(),
+            Self::Follow(error) => Some(error.hint()),
+            Self::System { .. } => None,
+        }
+    }
+}
+
+/// Whether a server could start with this; nothing is bound and nothing served.
+pub(crate) fn check(config: &Config) -> Result<String, ServeError> {
+    if let Some(files) = &config.tls {
+        Certificates::load(files.clone())?.server_config()?;
+    }
+    let Origin::Dir(root) = &config.origin;
+    let manifest = follow::check(root)?;
+    Ok(format!("{} packages of version {}", manifest.artifacts.len(), manifest.version))
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
+    raise_file_limit();
+    let access_log = AccessLog::start(config.access_log)?;
+    let app = Arc::new(App::new(config.memory, config.pair_window, access_log, config.proxies.clone()));
+    let certificates = config.tls.clone().map(Certificates::load).transpose()?;
+    let acceptor = certificates.as_ref().map(Certificates::server_config).transpose()?;
+    let acceptor = acceptor.map(|tls| TlsAcceptor::from(Arc::new(tls)));
+
+    let Origin::Dir(root) = &config.origin;
+    let mut follower = TreeFollower::new(root.clone(), Arc::clone(&app));
+    follower.look()?;
+
+    let main = match inherited()? {
+        Some(listener) => listener,
+        None => listen(config.listen)?,
+    };
+    let address = main.local_addr()?;
+    let mut doors = vec![Door {
+        listener: main,
+        front: Front::new(Arc::clone(&app), rest::router(Arc::clone(&app))),
+        tls: acceptor,
+    }];
+    if let Some(redirect) = config.redirect_listen {
+        let front = Front::redirecting(Arc::clone(&app), address.port());
+        doors.push(Door { listener: listen(redirect)?, front, tls: None });
+    }
+    let ops = config.ops_listen.map(listen).transpose()?;
+
+    let (end, ending) = watch::channel(false);
+    let open = Arc::new(AtomicUsize::new(0));
+    let workers = (0..config.threads.get())
+        .map(|index| {
+            let doors = doors.iter().map(Door::try_clone).collect::<io::Result<Vec<_>>>()?;
+            let worker = Worker {
+                doors,
+                app: Arc::clone(&app),
+                limits: config.limits,
+                open: Arc::clone(&open),
+                max_connections: config.max_connections,
+                ending: ending.clone(),
+                deadline: config.shutdown_deadline,
+            };
+            let runtime = runtime()?;
+            std::thread::Builder::new().name(format!("serve-{index}")).spawn(move || worker.run(&runtime))
+        })
+        .collect::<io::Result<Vec<JoinHandle<()>>>>()?;
+    drop(doors);
+
+    let scheme = if certificates.is_some() { "https" } else { "http" };
+    info!(%address, scheme, "listening");
+    runtime()?.block_on(async {
+        tokio::spawn(follower.follow());
+        if let Some(certificates) = certificates {
+            tokio::spawn(certificates.follow(Arc::clone(&app.metrics)));
+        }
+        if let Some(ops) = ops {
+            info!(address = %ops.local_addr()?, "health and metrics");
+            let ops = tokio::net::TcpListener::from_std(ops)?;
+            let router = ops::router(Arc::clone(&app));
+            tokio::spawn(async move { axum::serve(ops, router).await });
+        }
+        // Without systemd there is nobody to tell.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        signalled().await?;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        info!(open = open.load(Ordering::Relaxed), "ending; downloads may go on until the deadline");
+        let _ = end.send(true);
+        // The ops port answers until all downloads are done.
+        tokio::task::spawn_blocking(move || workers.into_iter().all(|worker| worker.join().is_ok()))
+            .await
+            .map_err(io::Error::other)?;
+        Ok::<(), io::Error>(())
+    })?;
+    info!("ended");
+    Ok(())
+}
+
+async fn signalled() -> io::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()
+}
+
+/// The default of 1,024 open files is less than the connections that are allowed.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// A socket that systemd opened, if it did.
+fn inherited() -> io::Result<Option<TcpListener>> {
+    let listener = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
+    if let Some(listener) = &listener {
+        listener.set_nonblocking(true)?;
+    }
+    Ok(listener)
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let open = || -> io::Result<TcpListener> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        if address.is_ipv6() {
+            // `[::]` is for IPv4, too.
+            socket.set_only_v6(false)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    open().map_err(|source| ServeError::Listen { address, source })
+}
+
+/// A listening socket with what stands behind it. All threads accept from the same socket, so that none has to wait for
+/// another, and a socket of systemd is like any other.
+struct Door {
+    listener: TcpListener,
+    front: Front,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { listener: self.listener.try_clone()?, front: self.front.clone(), tls: self.tls.clone() })
+    }
+}
+
+/// One thread that serves.
+struct Worker {
+    doors: Vec<Door>,
+    app: Arc<App>,
+    limits: Limits,
+    open: Arc<AtomicUsize>,
+    max_connections: usize,
+    ending: watch::Receiver<bool>,
+    deadline: Duration,
+}
+
+impl Worker {
+    fn run(self, runtime: &Runtime) {
+        let Self { doors, app, limits, open, max_connections, ending, deadline } = self;
+        runtime.block_on(async {
+            let mut accepting = JoinSet::new();
+            for Door { listener, front, tls } in doors {
+                let connector = Connector::new(front, limits, tls, ending.clone());
+                let room = Room { app: Arc::clone(&app), open: Arc::clone(&open), max: max_connections };
+                accepting.spawn(accept(listener, connector, room, ending.clone(), deadline));
+            }
+            while let Some(result) = accepting.join_next().await {
+                if let Err(error) = result.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+                    warn!(%error, "a thread stopped to accept connections");
+                }
+            }
+        });
+    }
+}
+
+/// Accepts until the end is said, then waits for what is open.
+async fn accept(
+    listener: TcpListener,
+    connector: Connector,
+    room: Room,
+    mut ending: watch::Receiver<bool>,
+    deadline: Duration,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = ending.changed() => break,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, address)) => {
+                let Some(place) = room.enter() else { continue };
+                let (connector, app) = (connector.clone(), Arc::clone(&room.app));
+                connections.spawn(async move {
+                    let _place = place;
+                    if let Err(error) = connector.serve(stream, address).await {
+                        if matches!(error, ConnectionError::Handshake(_)) {
+                            app.metrics.handshakes_failed.inc();
+                        }
+                        debug!(%address, error = &error as &dyn std::error::Error, "connection ended");
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of files or memory: others may end in the meantime.
+                debug!(%error, "cannot accept");
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if timeout(deadline, all).await.is_err() {
+        warn!("the deadline is over; open downloads are cut");
+    }
+    Ok(())
+}
+
+/// How many connections there may be.
+struct Room {
+    app: Arc<App>,
+    open: Arc<AtomicUsize>,
+    max: usize,
+}
+
+/// A connection's place; free again when it is dropped.
+struct Place {
+    app: Arc<App>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Room {
+    fn enter(&self) -> Option<Place> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            self.app.metrics.refused.inc();
+            return None;
+        }
+        self.app.metrics.connections.inc();
+        Some(Place { app: Arc::clone(&self.app), open: Arc::clone(&self.open) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.app.metrics.connections.dec();
+    }
+}

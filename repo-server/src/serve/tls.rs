@@ -1,0 +1,224 @@
+//! Certificate and key from files, read again when they change.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use artifact::Sha256Digest;
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tracing::{error, info};
+use x509_parser::parse_x509_certificate;
+
+use super::metrics::Metrics;
+
+/// How often the files are looked at. A Kubernetes secret takes about a minute to arrive anyway.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The two files of a `kubernetes.io/tls` secret, or any other two in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyPairFiles {
+    /// The certificate, followed by its issuers.
+    pub(crate) certificate: PathBuf,
+    /// Its key.
+    pub(crate) key: PathBuf,
+}
+
+/// A pair that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{} holds no {what} in PEM", path.display())]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The key is of a kind that is not supported, or belongs to another certificate.
+    #[error("the key in {} does not belong to the certificate in {}", key.display(), certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// rustls's words.
+        source: rustls::Error,
+    },
+    /// The certificate is malformed.
+    #[error("the certificate in {} cannot be read", path.display())]
+    Certificate {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// Its time is over.
+    #[error("the certificate in {} ended {not_after}", path.display())]
+    Expired {
+        /// Its file.
+        path: PathBuf,
+        /// When, as an HTTP date.
+        not_after: String,
+    },
+    /// The library refused the settings.
+    #[error("cannot set up TLS")]
+    Setup {
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+impl TlsError {
+    /// The next step.
+    #[must_use]
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Read { .. } => "check --tls-cert and --tls-key, and who may read the files".to_owned(),
+            Self::Pem { .. } | Self::Certificate { .. } => {
+                "the files are those of `kubectl create secret tls`: PEM, certificate first, then its issuers"
+                    .to_owned()
+            }
+            Self::Mismatch { .. } => "take the key that the certificate was requested with".to_owned(),
+            Self::Expired { .. } => "renew the certificate".to_owned(),
+            Self::Setup { .. } => return None,
+        })
+    }
+}
+
+/// A pair that was checked.
+#[derive(Debug)]
+struct Loaded {
+    key: Arc<CertifiedKey>,
+    /// Of both files, to see a change that leaves sizes and times as they were.
+    digest: Sha256Digest,
+    not_after: SystemTime,
+}
+
+/// Gives every handshake the pair that is current.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    files: KeyPairFiles,
+    current: ArcSwap<Loaded>,
+}
+
+impl Certificates {
+    /// Loads the pair for the first time.
+    pub(crate) fn load(files: KeyPairFiles) -> Result<Arc<Self>, TlsError> {
+        let current = load(&files)?;
+        Ok(Arc::new(Self { files, current: ArcSwap::from_pointee(current) }))
+    }
+
+    /// When the current certificate ends.
+    #[must_use]
+    pub(crate) fn not_after(&self) -> SystemTime {
+        self.current.load().not_after
+    }
+
+    /// TLS 1.2 and 1.3, HTTP/2 first.
+    pub(crate) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
+        let setup = |source| TlsError::Setup { source };
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(setup)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // VMs come back, to any thread: tickets need no memory here.
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
+        Ok(config)
+    }
+
+    /// Looks at the files until the server ends. A bad pair is refused aloud, once, and the old one serves on.
+    pub(crate) async fn follow(self: Arc<Self>, metrics: Arc<Metrics>) {
+        let mut refused = None;
+        let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        metrics.certificate_not_after.set(seconds(self.not_after()).cast_signed());
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            let this = Arc::clone(&self);
+            let Ok(read) = tokio::task::spawn_blocking(move || read(&this.files)).await else { continue };
+            let digest = read.as_ref().ok().map(|(_, _, digest)| *digest);
+            if digest == Some(self.current.load().digest) {
+                refused = None;
+                continue;
+            }
+            match read.and_then(|(certificate, key, digest)| check(&self.files, &certificate, &key, digest)) {
+                Ok(loaded) => {
+                    info!(certificate = %self.files.certificate.display(), "new certificate in use");
+                    metrics.certificate_not_after.set(seconds(loaded.not_after).cast_signed());
+                    self.current.store(Arc::new(loaded));
+                    refused = None;
+                }
+                Err(error) if refused != Some(digest) => {
+                    metrics.certificate_failures.inc();
+                    error!(
+                        error = &error as &dyn std::error::Error,
+                        hint = error.hint(),
+                        "new certificate refused; the old one stays in use"
+                    );
+                    refused = Some(digest);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.load().key))
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn load(files: &KeyPairFiles) -> Result<Loaded, TlsError> {
+    let (certificate, key, digest) = read(files)?;
+    check(files, &certificate, &key, digest)
+}
+
+fn read(files: &KeyPairFiles) -> Result<(Vec<u8>, Vec<u8>, Sha256Digest), TlsError> {
+    let read = |path: &Path| fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
+    let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
+    let digest = Sha256Digest::of(&[certificate.as_slice(), key.as_slice()].concat());
+    Ok((certificate, key, digest))
+}
+
+fn check(files: &KeyPairFiles, certificate: &[u8], key: &[u8], digest: Sha256Digest) -> Result<Loaded, TlsError> {
+    let pem = |path: &Path, what| TlsError::Pem { path: path.to_owned(), what };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
+        .collect::<Result<_, _>>()
+        .map_err(|_| pem(&files.certificate, "certificate"))?;
+    let end = chain.first().ok_or_else(|| pem(&files.certificate, "certificate"))?;
+    let malformed = || TlsError::Certificate { path: files.certificate.clone() };
+    let (_, parsed) = parse_x509_certificate(end).map_err(|_| malformed())?;
+    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).map_err(|_| malformed())?;
+    let not_after = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    if not_after < SystemTime::now() {
+        let not_after = httpdate::fmt_http_date(not_after);
+        return Err(TlsError::Expired { path: files.certificate.clone(), not_after });
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| pem(&files.key, "private key"))?;
+    let mismatch =
+        |source| TlsError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone(), source };
+    let key = CertifiedKey::from_der(chain, key, &provider()).map_err(mismatch)?;
+    Ok(Loaded { key: Arc::new(key), digest, not_after })
+}

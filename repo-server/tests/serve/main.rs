@@ -1,0 +1,9 @@
+//! The real program, asked over sockets and by the clients that people use.
+
+mod clients;
+mod raw;
+mod semantics;
+mod server;
+mod switching;
+mod tls;
+mod tree;

@@ -1,0 +1,105 @@
+//! Small dist trees.
+
+use std::path::{Path, PathBuf};
+
+use artifact::{
+    Arch, Artifact, Component, InstallPath, Package, PackageFormat, PackageSlot, Payload, ReleaseManifest, ReleaseTime,
+    Revision, SCHEMA_VERSION, Sha256Digest, Source,
+};
+
+/// What the tests know of the first tree's time.
+pub(crate) const MODIFIED: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
+const TIME: u32 = 1_700_000_000;
+
+pub(crate) const PACKAGE: &str = "/install/deb/amd64/istio-sidecar.deb";
+pub(crate) const CHECKSUM: &str = "/install/deb/amd64/istio-sidecar.deb.sha256";
+
+/// A dist tree in a folder that goes away with it.
+pub(crate) struct Tree {
+    dir: tempfile::TempDir,
+}
+
+impl Tree {
+    /// The agent and a default sidecar of `size` bytes, whose bytes follow from `seed`.
+    pub(crate) fn new(seed: u8, size: usize) -> Self {
+        let tree = Self { dir: tempfile::tempdir().expect("a folder") };
+        tree.write(seed, size);
+        tree
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("dist")
+    }
+
+    pub(crate) fn file(&self, install_path: &str) -> PathBuf {
+        self.path().join(&install_path[1..])
+    }
+
+    /// Swaps another tree in whole, as `dist` does.
+    pub(crate) fn write(&self, seed: u8, size: usize) {
+        let new = self.dir.path().join("new");
+        write(&new, seed, size);
+        let old = self.path();
+        if old.exists() {
+            rustix::fs::renameat_with(rustix::fs::CWD, &new, rustix::fs::CWD, &old, rustix::fs::RenameFlags::EXCHANGE)
+                .expect("both are there");
+            std::fs::remove_dir_all(&new).expect("our own folder");
+        } else {
+            std::fs::rename(&new, &old).expect("our own folder");
+        }
+    }
+}
+
+/// Bytes that differ at every offset between two seeds.
+pub(crate) fn content(seed: u8, size: usize) -> Vec<u8> {
+    (0..size).map(|index| (index % 251).to_le_bytes()[0] ^ (index / 65_536).to_le_bytes()[0] ^ seed).collect()
+}
+
+fn write(root: &Path, seed: u8, size: usize) {
+    let mut artifacts = Vec::new();
+    for (format, arch) in PackageFormat::ALL.into_iter().flat_map(|format| Arch::ALL.map(|arch| (format, arch))) {
+        let default = Revision::default_revision();
+        for slot in [PackageSlot::Agent, PackageSlot::DefaultSidecar, PackageSlot::RevisionedSidecar(default.clone())] {
+            let component = slot.component();
+            let is_sidecar = component == Component::IstioSidecar;
+            let salt = format.extension().as_bytes()[0] ^ arch.debian().as_bytes()[1];
+            let bytes = content(seed ^ salt, if is_sidecar { size } else { 87 });
+            let path = InstallPath::Package(Package { slot, format, arch });
+            put(root, &path, &bytes);
+            let checksum = InstallPath::Checksum(path.package().clone());
+            let sha256 = Sha256Digest::of(&bytes);
+            put(root, &checksum, sha256.checksum_line(&path.file_name()).as_bytes());
+            artifacts.push(Artifact {
+                path,
+                size: bytes.len() as u64,
+                sha256,
+                component,
+                version: format!("1:0.1.0+{seed}-1"),
+                arch,
+                format,
+                revision: is_sidecar.then(|| default.clone()),
+                payload: is_sidecar.then(|| Payload {
+                    istio: "1.29.6".parse().expect("a version"),
+                    envoy: "1.37.0".parse().expect("a version"),
+                    pilot_agent: false,
+                    members: Vec::new(),
+                }),
+            });
+        }
+    }
+    artifacts.sort_by_key(|artifact| artifact.path.to_string());
+    let manifest = ReleaseManifest {
+        schema: SCHEMA_VERSION,
+        version: format!("1:0.1.0+{seed}-1"),
+        time: ReleaseTime::from_unix(TIME + u32::from(seed)),
+        source: Source { commit: None, dirty: false },
+        artifacts,
+    };
+    std::fs::write(root.join(ReleaseManifest::FILE_NAME), manifest.to_json()).expect("our own folder");
+}
+
+fn put(root: &Path, path: &InstallPath, bytes: &[u8]) {
+    let path = root.join(path.relative());
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("our own folder");
+    std::fs::write(path, bytes).expect("our own folder");
+}
