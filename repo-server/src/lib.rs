@@ -1,7 +1,6 @@
-//! The operator's side of a tree of onboarding packages, as `cargo xtask dist` makes it.
-//!
-//! This version verifies a tree against its manifest ([`mod@verify`]).
+//! The operator's side of releases: lists, checks, rolls back and cleans what `cargo xtask publish` put into a store, and
+//! checks a tree as `cargo xtask dist` makes it.
 
 pub mod cli;
-mod file;
-pub mod verify;
+mod commands;
+mod failure;
