@@ -25,6 +25,8 @@ mod probe;
 mod publish;
 mod rollback;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tree;
 mod url;
 mod verify;

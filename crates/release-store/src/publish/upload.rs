@@ -66,7 +66,7 @@ impl Upload<'_> {
             if first {
                 if there { &mut reused } else { &mut uploaded }.add(artifact.size);
             }
-            tasks.push((artifact, if there || !first { Task::Check } else { Task::Upload }));
+            tasks.push((artifact.clone(), if there || !first { Task::Check } else { Task::Upload }));
         }
         self.run(tasks).await?;
         Ok((uploaded, reused))
@@ -77,7 +77,7 @@ impl Upload<'_> {
         let mut tasks = Vec::new();
         for digest in digests {
             let artifact = self.manifest.artifacts.iter().find(|artifact| artifact.sha256 == *digest);
-            tasks.push((artifact.expect("digests are the manifest's"), Task::Upload));
+            tasks.push((artifact.expect("digests are the manifest's").clone(), Task::Upload));
         }
         self.run(tasks).await
     }
@@ -107,9 +107,12 @@ impl Upload<'_> {
         }
     }
 
-    async fn run(&self, tasks: Vec<(&Artifact, Task)>) -> Result<(), PublishError> {
+    async fn run(&self, tasks: Vec<(Artifact, Task)>) -> Result<(), PublishError> {
         let mut outcomes = stream::iter(tasks)
-            .map(|(artifact, task)| async move { (artifact, self.one(artifact, task).await) })
+            .map(|(artifact, task)| async move {
+                let outcome = self.one(&artifact, task).await;
+                (artifact, outcome)
+            })
             .buffer_unordered(self.jobs.get());
         let mut faults = Vec::new();
         while let Some((artifact, outcome)) = outcomes.next().await {
