@@ -212,8 +212,7 @@ fn sixteen_publishers_lose_nothing(site: &Site) {
     const PUBLISHERS: usize = 16;
     let trees: Vec<_> = (0..PUBLISHERS).map(|number| Tree::of_version(&format!("1:{number}-1"))).collect();
     let published: Vec<_> = std::thread::scope(|scope| {
-        let publishers: Vec<_> =
-            trees.iter().map(|tree| scope.spawn(|| place::run(site.publish(tree)))).collect();
+        let publishers: Vec<_> = trees.iter().map(|tree| scope.spawn(|| place::run(site.publish(tree)))).collect();
         publishers.into_iter().map(|publisher| publisher.join().expect("it does not panic")).collect()
     });
     place::run(async {

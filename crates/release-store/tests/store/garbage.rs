@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Few trees, so that each publish reuses what a collection is about to delete.
-fn takes_nothing_from_a_publish(place: &Place) {
+pub(crate) fn takes_nothing_from_a_publish(place: &Place) {
     const ROUNDS: usize = 30;
     let site = place.fresh();
     let trees = [1, 2, 3, 4, 5].map(|version| Tree::of_version(&format!("1:{version}-1")));

@@ -8,8 +8,8 @@ use std::{
 };
 
 use release_store::{
-    Access, Blob, BlobFault, BlobProblem, GenerationNumber, Outcome, ReadError, Store, StoreFault, StoreOptions, StoreUrl,
-    ValidateError, testing::Tree,
+    Access, Blob, BlobFault, BlobProblem, GenerationNumber, Outcome, ReadError, Store, StoreFault, StoreOptions,
+    StoreUrl, ValidateError, testing::Tree,
 };
 
 use crate::{
@@ -57,7 +57,10 @@ fn damage_is_reported_not_served_and_mended_by_publishing_again() {
 
             let faults = store.verify(place::jobs(), &()).await.expect("it answers").faults;
             let [StoreFault::Blob { digest, kind, paths }] = faults.as_slice() else { panic!("{faults:?}") };
-            assert_eq!((*digest, paths[0].path.as_str()), (blob.digest, tree.manifest.artifacts[0].path.to_string().as_str()));
+            assert_eq!(
+                (*digest, paths[0].path.as_str()),
+                (blob.digest, tree.manifest.artifacts[0].path.to_string().as_str())
+            );
             let told = match kind {
                 BlobFault::WrongSize { found: 5, .. } => 0,
                 BlobFault::WrongDigest { .. } => 1,
@@ -106,7 +109,11 @@ fn a_hint_may_say_anything() {
             fs::write(site.dir().join("heads/current"), hint).expect("writable");
             let store = site.open();
             assert_eq!(store.latest(None).await.expect("it answers"), Some(newest), "{hint:?}");
-            assert_eq!(store.latest(Some(GenerationNumber::FIRST)).await.expect("it answers"), Some(newest), "{hint:?}");
+            assert_eq!(
+                store.latest(Some(GenerationNumber::FIRST)).await.expect("it answers"),
+                Some(newest),
+                "{hint:?}"
+            );
             assert_eq!(store.latest(Some(newest)).await.expect("it answers"), None, "{hint:?}");
         }
         fs::remove_file(site.dir().join("heads/current")).expect("it is there");

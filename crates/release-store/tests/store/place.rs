@@ -23,7 +23,10 @@ enum Kind {
     Memory,
     Local(TempDir),
     #[cfg(feature = "servers")]
-    Server { url: String, options: StoreOptions },
+    Server {
+        url: String,
+        options: StoreOptions,
+    },
 }
 
 impl Place {
