@@ -30,7 +30,7 @@ pub enum PublishError {
         source: GenerationError,
     },
     /// Published versions would change their content.
-    #[error("{} would change what was published under its version: {}", count(conflicts.len(), "package"), first(conflicts))]
+    #[error("{} would change what was published under the same version: {}", count(conflicts.len(), "package"), first(conflicts))]
     Conflict {
         /// All of them, ordered by path.
         conflicts: Vec<Conflict>,
