@@ -1,11 +1,9 @@
-//! The operator's side of releases of onboarding packages, as `cargo xtask dist` makes them.
-//!
-//! [`mod@verify`] compares a tree with its manifest; `serve` answers the URIs that VMs download from.
+//! The operator's side of releases of onboarding packages, as `cargo xtask dist` makes and `cargo xtask publish` stores them.
 
 pub mod blob;
 pub mod catalog;
 pub mod cli;
-mod file;
+mod commands;
+mod failure;
 pub mod http;
 mod serve;
-pub mod verify;

@@ -5,8 +5,9 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use artifact::{Arch, Component, PackageFormat, Revision};
 use clap::{Args, Parser, Subcommand};
 use payload_splice::Level;
+use release_store::{Conflicts, Endpoint, Existing, PublishOptions, StoreOptions, StoreUrl, Writers};
 
-use crate::{dist, plan::Selection, workspace::Workspace};
+use crate::{dist, plan::Selection, publish, workspace::Workspace};
 
 /// Builds, checks and measures Slipway's releases.
 #[derive(Debug, Parser)]
@@ -20,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Turn a revision manifest into the whole tree of packages.
     Dist(DistArgs),
+    /// Make a dist tree the current release of a store.
+    Publish(PublishArgs),
     /// Resolve every payload source of a manifest and pin what it holds.
     Lock(LockArgs),
     /// Install what `dist` needs on this machine.
@@ -106,6 +109,47 @@ impl DistArgs {
             jobs: jobs(self.jobs),
             level: self.level,
             setup: self.setup,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// The store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
+    #[arg(long, value_name = "URL")]
+    store: StoreUrl,
+    /// The tree to publish [default: target/dist]
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// Publish other bytes under versions that were published before
+    #[arg(long)]
+    force: bool,
+    /// Nothing else writes to the store at the same time, so it need not honour conditional writes
+    #[arg(long)]
+    single_writer: bool,
+    /// Hash what the store has already, and replace what is damaged
+    #[arg(long)]
+    rehash: bool,
+    /// The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed only here
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<Endpoint>,
+    /// How many files to read at once [default: one for each core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+impl PublishArgs {
+    pub(crate) fn options(self, workspace: &Workspace) -> publish::Options {
+        publish::Options {
+            store: self.store,
+            access: StoreOptions { endpoint: self.endpoint, ..StoreOptions::default() },
+            tree: self.from.unwrap_or_else(|| workspace.default_dist()),
+            publish: PublishOptions {
+                writers: if self.single_writer { Writers::Single } else { Writers::Many },
+                conflicts: if self.force { Conflicts::Allow } else { Conflicts::Refuse },
+                existing: if self.rehash { Existing::Rehash } else { Existing::CheckSize },
+                jobs: jobs(self.jobs),
+            },
         }
     }
 }

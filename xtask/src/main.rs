@@ -13,6 +13,7 @@ mod parallel;
 mod payload;
 mod plan;
 mod preflight;
+mod publish;
 mod reproduce;
 mod revisions;
 mod setup;
@@ -28,7 +29,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
-use cli::{BenchCommand, Cli, Command, DistArgs, LockArgs, SetupArgs};
+use cli::{BenchCommand, Cli, Command, DistArgs, LockArgs, PublishArgs, SetupArgs};
 use failure::Outcome;
 use payload::Fetcher;
 use plan::{Plan, Selection};
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let (workspace, cache, ui) = (Workspace::current(), Cache::from_env(), Ui::new());
     let outcome = match cli.command {
         Command::Dist(args) => dist(&workspace, &cache, &args, &ui),
+        Command::Publish(args) => publish(&workspace, args, &ui),
         Command::Lock(args) => lock(&workspace, &cache, &args, &ui),
         Command::Setup(args) => setup(&workspace, &cache, &args, &ui),
         Command::Test(args) => test_command::run(&workspace, &cache, args.setup, &ui),
@@ -80,6 +82,11 @@ fn dist(workspace: &Workspace, cache: &Cache, args: &DistArgs, ui: &Ui) -> Outco
         let same = reproduce::verify(workspace, cache, &options, &report, ui)?;
         print(&format!("reproducible: {same} files are the same in a second checkout\n"));
     }
+    Ok(())
+}
+
+fn publish(workspace: &Workspace, args: PublishArgs, ui: &Ui) -> Outcome {
+    print(&publish::run(&args.options(workspace), ui)?.to_string());
     Ok(())
 }
 

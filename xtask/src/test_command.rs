@@ -69,7 +69,9 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
     let test = cargo()
         .arg("test")
         .args(["--workspace", "--all-features", "--locked", "--no-fail-fast"])
-        .env("SLIPWAY_DIST", &report.out);
+        .env("SLIPWAY_DIST", &report.out)
+        .env("SLIPWAY_PYTHON_STORES", tools.python_stores())
+        .env("SLIPWAY_NODE_STORES", tools.node_stores());
     step(ui, &test)
 }
 

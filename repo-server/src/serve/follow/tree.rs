@@ -1,4 +1,4 @@
-//! Keeps what is served in step with where releases come from.
+//! A dist tree, for trying out and for mirrors that are copied by other means.
 
 use std::{
     fs,
@@ -9,53 +9,22 @@ use std::{
     time::Duration,
 };
 
-use artifact::{ManifestError, ReleaseManifest, Sha256Digest};
+use artifact::{ReleaseManifest, Sha256Digest};
 use rustix::fs::{Mode, OFlags, open, openat};
-use tracing::{error, info};
+use tracing::info;
 
-use super::{
+use super::{FollowError, Follower};
+use crate::catalog::{Catalog, Release};
+use crate::serve::{
     app::{App, Served},
     source::{Source, TreeFiles},
 };
-use crate::catalog::{Catalog, Release};
 
 /// How often a tree is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many earlier trees stay, with their open files.
 const EARLIER: usize = 3;
-
-/// A tree that cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FollowError {
-    /// There is nothing to go by.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The manifest's path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is not what this program knows.
-    #[error("cannot use {}", path.display())]
-    Manifest {
-        /// The manifest's path.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: ManifestError,
-    },
-}
-
-impl FollowError {
-    /// The next step.
-    #[must_use]
-    pub(crate) fn hint(&self) -> String {
-        match self {
-            Self::Read { .. } => "was this tree made by `cargo xtask dist`?".to_owned(),
-            Self::Manifest { .. } => "use the repo-server of the version that made the tree".to_owned(),
-        }
-    }
-}
 
 /// Follows a dist tree, which `dist` swaps in whole.
 #[derive(Debug)]
@@ -76,7 +45,7 @@ impl TreeFollower {
     }
 
     /// Serves the tree as it is now, if it is not what is served already.
-    pub(crate) fn look(&mut self) -> Result<(), FollowError> {
+    fn look_now(&mut self) -> Result<(), FollowError> {
         // All is read through one open folder, so that a tree swapped in meanwhile is not mixed into this one.
         let read = |path: &Path| {
             let path = path.to_owned();
@@ -117,30 +86,23 @@ impl TreeFollower {
             Some(Source::Tree(older)) => {
                 files.with(older, earlier.iter().flat_map(|release| release.blobs().into_keys()))
             }
-            None => files,
+            _ => files,
         };
         let release = Arc::new(Release::new(id, manifest.time, manifest));
         info!(release = %release.id, version = release.manifest.version, tree = %self.root.display(), "serving");
         self.app.switch(Served { catalog: Catalog::new(release, earlier), source: Source::Tree(files) });
     }
+}
 
-    /// Looks again and again. A tree that is broken, or away while it is swapped, changes nothing.
-    pub(crate) async fn follow(mut self) {
-        let mut failed = None;
-        loop {
-            tokio::time::sleep(INTERVAL).await;
-            match self.look() {
-                Ok(()) => failed = None,
-                Err(error) => {
-                    let text = error.to_string();
-                    if failed.as_ref() != Some(&text) {
-                        self.app.metrics.load_failures.inc();
-                        error!(error = &error as &dyn std::error::Error, hint = error.hint(), "the old release stays");
-                    }
-                    failed = Some(text);
-                }
-            }
-        }
+impl Follower for TreeFollower {
+    const INTERVAL: Duration = INTERVAL;
+
+    async fn look(&mut self) -> Result<(), FollowError> {
+        self.look_now()
+    }
+
+    fn app(&self) -> &App {
+        &self.app
     }
 }
 

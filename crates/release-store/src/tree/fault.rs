@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::Sha256Digest;
+use artifact::{Artifact, Sha256Digest};
 use serde::{Serialize, Serializer};
 
 /// One thing that is wrong with a tree.
@@ -74,6 +74,17 @@ pub enum FaultKind {
     /// Component, architecture or format of an entry are not those of its path.
     #[error("the manifest's component, arch or format contradicts the path")]
     Contradiction,
+}
+
+impl FaultKind {
+    /// What is wrong with a package that has this size and digest. A size that was read to a limit is a lower bound.
+    #[must_use]
+    pub fn compare(artifact: &Artifact, size: u64, digest: Sha256Digest) -> Option<Self> {
+        if size != artifact.size {
+            return Some(Self::WrongSize { expected: artifact.size, found: size });
+        }
+        (digest != artifact.sha256).then_some(Self::WrongDigest { expected: artifact.sha256, found: digest })
+    }
 }
 
 /// What stands in a tree.

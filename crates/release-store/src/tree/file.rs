@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 const BUFFER: usize = 256 << 10;
 
 /// Reads a whole file, or `None` when it has more than `limit` bytes.
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
     // One byte more tells a file that is too large from one that just fits.
     File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut content)?;
@@ -19,7 +19,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// The number of bytes in a file and their digest. Stops behind `limit`, so that a file that grows cannot hold it up.
-pub(crate) fn digest(path: &Path, limit: u64) -> io::Result<(u64, Sha256Digest)> {
+pub(super) fn digest(path: &Path, limit: u64) -> io::Result<(u64, Sha256Digest)> {
     let mut file = File::open(path)?.take(limit.saturating_add(1));
     let (mut size, mut hasher, mut buffer) = (0, Sha256::new(), vec![0; BUFFER]);
     loop {

@@ -11,13 +11,13 @@ use super::{Fault, FaultKind, Found};
 const INSTALL: &str = "install";
 
 /// All that stands below `install`, without following a link. Paths are relative to the tree.
-pub(super) struct Tree {
+pub(super) struct Listing {
     entries: BTreeMap<PathBuf, Found>,
     /// Folders that could not be read.
     pub(super) faults: Vec<Fault>,
 }
 
-impl Tree {
+impl Listing {
     pub(super) fn read(dir: &Path) -> Self {
         let mut tree = Self { entries: BTreeMap::new(), faults: Vec::new() };
         match fs::symlink_metadata(dir.join(INSTALL)) {

@@ -7,19 +7,19 @@ use std::{
 
 use artifact::{Artifact, InstallPath};
 
-use super::{Fault, FaultKind, tree::Tree};
-use crate::file;
+use super::{Fault, FaultKind, file, listing::Listing};
 
 /// Two keep a disk busy while one of them hashes; more would only make it seek.
 const THREADS: usize = 2;
 
-/// Compares each package and its checksum file with its entry.
-pub(super) fn check(dir: &Path, tree: &Tree, artifacts: &[&Artifact]) -> Vec<Fault> {
+/// Compares each package with its entry.
+pub(super) fn check(dir: &Path, packages: &[&Artifact]) -> Vec<Fault> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut faults = Vec::new();
-        while let Some(artifact) = artifacts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            faults.extend(check_one(dir, tree, artifact));
+        while let Some(artifact) = packages.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let path = PathBuf::from(artifact.path.relative());
+            faults.extend(check_package(&dir.join(&path), artifact).err().map(|kind| Fault { path, kind }));
         }
         faults
     };
@@ -29,31 +29,25 @@ pub(super) fn check(dir: &Path, tree: &Tree, artifacts: &[&Artifact]) -> Vec<Fau
     })
 }
 
-fn check_one(dir: &Path, tree: &Tree, artifact: &Artifact) -> impl Iterator<Item = Fault> {
+/// All that is wrong with a package besides its content: whether it is a file, its size, and the checksum file beside it.
+pub(super) fn check_outside(dir: &Path, listing: &Listing, artifact: &Artifact) -> impl Iterator<Item = Fault> + use<> {
     let package = PathBuf::from(artifact.path.relative());
     let checksum = PathBuf::from(InstallPath::Checksum(artifact.path.package().clone()).relative());
     let outcomes = [
-        (tree.file(&package).and_then(|()| check_package(&dir.join(&package), artifact)), package),
-        (tree.file(&checksum).and_then(|()| check_checksum(&dir.join(&checksum), artifact)), checksum),
+        (listing.file(&package).and_then(|()| check_size(&dir.join(&package), artifact)), package),
+        (listing.file(&checksum).and_then(|()| check_checksum(&dir.join(&checksum), artifact)), checksum),
     ];
     outcomes.into_iter().filter_map(|(outcome, path)| outcome.err().map(|kind| Fault { path, kind }))
 }
 
+fn check_size(path: &Path, artifact: &Artifact) -> Result<(), FaultKind> {
+    let (expected, found) = (artifact.size, fs::metadata(path).map_err(unreadable)?.len());
+    if found == expected { Ok(()) } else { Err(FaultKind::WrongSize { expected, found }) }
+}
+
 fn check_package(path: &Path, artifact: &Artifact) -> Result<(), FaultKind> {
-    let expected = artifact.size;
-    // A file of another size needs no hashing.
-    let found = fs::metadata(path).map_err(unreadable)?.len();
-    if found != expected {
-        return Err(FaultKind::WrongSize { expected, found });
-    }
-    let (found, digest) = file::digest(path, expected).map_err(unreadable)?;
-    if found != expected {
-        return Err(FaultKind::WrongSize { expected, found });
-    }
-    if digest != artifact.sha256 {
-        return Err(FaultKind::WrongDigest { expected: artifact.sha256, found: digest });
-    }
-    Ok(())
+    let (size, digest) = file::digest(path, artifact.size).map_err(unreadable)?;
+    FaultKind::compare(artifact, size, digest).map_or(Ok(()), Err)
 }
 
 fn check_checksum(path: &Path, artifact: &Artifact) -> Result<(), FaultKind> {

@@ -1,0 +1,133 @@
+//! A server as a process that ends with its value.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// What `cargo xtask test` says where the servers are.
+const PYTHON_VARIABLE: &str = "SLIPWAY_PYTHON_STORES";
+const NODE_VARIABLE: &str = "SLIPWAY_NODE_STORES";
+
+/// On a machine where all cores compile something.
+const START_DEADLINE: Duration = Duration::from_secs(90);
+
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
+pub(super) fn python_tool(name: &str) -> PathBuf {
+    tool(PYTHON_VARIABLE, "bin", name)
+}
+
+pub(super) fn node_tool(name: &str) -> PathBuf {
+    tool(NODE_VARIABLE, "node_modules/.bin", name)
+}
+
+fn tool(variable: &str, folder: &str, name: &str) -> PathBuf {
+    let env = std::env::var_os(variable);
+    let env =
+        env.unwrap_or_else(|| panic!("{variable} does not name the folder that has {name}: run `cargo xtask test`"));
+    let path = Path::new(&env).join(folder).join(name);
+    assert!(path.is_file(), "{} is not installed: run `cargo xtask test --setup`", path.display());
+    path
+}
+
+/// Ends with the value, with all processes that it started.
+pub(super) struct Server {
+    process: Child,
+    port: u16,
+    _dir: TempDir,
+}
+
+impl Server {
+    /// `command` gets the port to listen on and a folder for whatever it writes.
+    pub(super) fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let log = dir.path().join("log");
+        let file = File::create(&log).expect("our own folder");
+        let process = command(port, dir.path())
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("it is open"))
+            .stderr(file)
+            .process_group(0)
+            .spawn()
+            .expect("it was found");
+        let mut server = Self { process, port, _dir: dir };
+        let end = Instant::now() + START_DEADLINE;
+        while !Request::get("/").try_send(port).is_some_and(|answer| answer.status != 0) {
+            let log = std::fs::read_to_string(&log).unwrap_or_default();
+            let ended = server.process.try_wait().expect("it is ours");
+            assert!(ended.is_none() && Instant::now() < end, "the server does not answer, {ended:?}: {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let group = rustix::process::Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// A request of a client that knows nothing of clouds.
+pub(super) struct Request(String);
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    pub(super) fn get(target: &str) -> Self {
+        Self(format!("GET {target} HTTP/1.1\r\n"))
+    }
+
+    pub(super) fn put(target: &str) -> Self {
+        Self(format!("PUT {target} HTTP/1.1\r\nContent-Length: 0\r\n"))
+    }
+
+    pub(super) fn with(mut self, header: &str) -> Self {
+        self.0 += &format!("{header}\r\n");
+        self
+    }
+
+    pub(super) fn send(&self, port: u16) -> Answer {
+        self.try_send(port).expect("it listens")
+    }
+
+    fn try_send(&self, port: u16) -> Option<Answer> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(ANSWER_DEADLINE)).ok()?;
+        let request = format!("{}Host: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n", self.0);
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+        let status = str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
+        Some(Answer { status, body: answer.split_off(head + 4) })
+    }
+}

@@ -1,0 +1,76 @@
+//! URLs that a VM can use without credentials.
+
+use std::time::Duration;
+
+use artifact::Artifact;
+use release_store::{Store, testing::Tree};
+
+use super::process::{Answer, Request, Server};
+use crate::place::{self, Place};
+
+/// Path and query of a signed URL.
+async fn signed_target(store: &Store, artifact: &Artifact, server: &Server) -> String {
+    let signed = store.signed_url(artifact.sha256, Duration::from_secs(900)).await.expect("it can sign");
+    let url = signed.expect("it has credentials");
+    url.strip_prefix(&server.url()).expect("the endpoint's").to_owned()
+}
+
+fn gives_the_blob_and_ranges_of_it(server: &Server, place: &Place) -> String {
+    let (site, tree) = (place.fresh(), Tree::of_version("1:1.0-1"));
+    place::run(async {
+        site.publish(&tree).await.expect("it can be published");
+        let artifact = &tree.manifest.artifacts[0];
+        let target = signed_target(&site.open(), artifact, server).await;
+        let Answer { status, body } = Request::get(&target).send(server.port());
+        assert!(status == 200 && body == tree.bytes(artifact), "{status}: {}", String::from_utf8_lossy(&body));
+        let Answer { status, body } = Request::get(&target).with("Range: bytes=1000-1999").send(server.port());
+        assert!(status == 206 && body == tree.bytes(artifact)[1000..2000], "{status}");
+        target
+    })
+}
+
+/// Another signature of the same form.
+fn forged(target: &str, parameter: &str) -> String {
+    let (before, signature) = target.split_once(parameter).expect("it is signed");
+    let swapped = if signature.starts_with('0') { "1" } else { "0" };
+    format!("{before}{parameter}{swapped}{}", &signature[1..])
+}
+
+#[test]
+fn an_s3_url_gives_the_blob_and_only_as_it_was_signed() {
+    let server = Server::ministack();
+    let target = gives_the_blob_and_ranges_of_it(&server, &server.s3());
+    assert_eq!(Request::get(&forged(&target, "X-Amz-Signature=")).send(server.port()).status, 403);
+}
+
+#[test]
+fn an_azure_url_gives_the_blob_and_only_as_it_was_signed() {
+    let server = Server::azurite();
+    let target = gives_the_blob_and_ranges_of_it(&server, &server.azure());
+    assert_eq!(Request::get(&forged(&target, "sig=")).send(server.port()).status, 403);
+}
+
+#[test]
+fn a_public_endpoint_is_what_signed_urls_name() {
+    let server = Server::ministack();
+    let mut options = Server::s3_options(server.port());
+    options.public_endpoint = Some("https://packages.example:8443".parse().expect("an endpoint"));
+    let site = Place::server(&format!("s3://{}", super::BUCKET), options).fresh();
+    place::run(async {
+        let digest = Tree::of_version("1:1.0-1").manifest.artifacts[0].sha256;
+        let url = site.open().signed_url(digest, Duration::from_secs(60)).await.expect("it can sign");
+        let name = digest.to_string();
+        let blob = format!("https://packages.example:8443/releases/mesh/store-0/blobs/sha256/{}/{name}?", &name[..2]);
+        assert!(url.expect("it has credentials").starts_with(&blob));
+    });
+}
+
+#[test]
+fn memory_and_folders_cannot_sign() {
+    place::run(async {
+        for place in [Place::memory(), Place::local()] {
+            let digest = Tree::of_version("1:1.0-1").manifest.artifacts[0].sha256;
+            assert!(place.fresh().open().signed_url(digest, Duration::from_secs(60)).await.is_none());
+        }
+    });
+}
