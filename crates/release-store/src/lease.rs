@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// No publish takes longer. A lease that is older was left by a writer that was killed.
-pub(crate) const LONGEST_PUBLISH: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST_PUBLISH: Duration = Duration::from_hours(24);
 
 /// Tens of thousands of digests. It bounds memory.
 const MAX_LEASE: u64 = 8 << 20;

@@ -52,7 +52,8 @@ fn asks_for_force_where_published_bytes_would_change() {
     let refused = store.publish(&other);
     let digest = tree.manifest.artifacts[0].sha256;
     assert!(
-        error(&refused).starts_with("error: 8 packages would change what was published under the same version: /install/")
+        error(&refused)
+            .starts_with("error: 8 packages would change what was published under the same version: /install/")
             && refused.stderr.contains(&format!("1:1.0-1 is {digest} in generation 1"))
             && refused.stderr.contains("--force"),
         "{refused:?}"

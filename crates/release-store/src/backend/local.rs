@@ -290,7 +290,7 @@ mod tests {
         let open_path = stale_file(&root, "ab/cd#3");
         let _open = File::open(&open_path).expect("it is there");
         fs::write(root.join("blobs/young#1"), "").expect("writable");
-        let swept = local.sweep(&["blobs", "absent"], Duration::from_secs(60)).expect("readable");
+        let swept = local.sweep(&["blobs", "absent"], Duration::from_mins(1)).expect("readable");
         assert_eq!(swept, 1);
         assert!(!stale.exists() && open_path.exists() && dir.path().join("blobs/young#1").exists());
         assert!(kept.iter().all(|path| path.exists()));

@@ -77,12 +77,12 @@ impl Server {
     /// Reached directly, or through a proxy at another port.
     fn s3_options(port: u16) -> StoreOptions {
         let settings = [("aws_access_key_id", "test"), ("aws_secret_access_key", "test"), ("aws_region", "us-east-1")];
-        options(&settings, format!("http://127.0.0.1:{port}"))
+        options(&settings, &format!("http://127.0.0.1:{port}"))
     }
 
     fn azure_options(&self) -> StoreOptions {
         let settings = [("azure_storage_account_name", AZURITE_ACCOUNT), ("azure_storage_account_key", AZURITE_KEY)];
-        options(&settings, format!("{}/{AZURITE_ACCOUNT}", self.url()))
+        options(&settings, &format!("{}/{AZURITE_ACCOUNT}", self.url()))
     }
 
     fn s3(&self) -> Place {
@@ -94,7 +94,7 @@ impl Server {
     }
 }
 
-fn options(settings: &[(&str, &str)], endpoint: String) -> StoreOptions {
+fn options(settings: &[(&str, &str)], endpoint: &str) -> StoreOptions {
     StoreOptions {
         endpoint: Some(endpoint.parse().expect("an endpoint")),
         settings: settings
