@@ -1,6 +1,7 @@
 //! Real servers, each on a port of its own, each with a store in a bucket.
 
 mod faults;
+mod google;
 mod process;
 mod proxy;
 mod refused;
@@ -53,7 +54,14 @@ impl Server {
         let server = Self::start(|port, dir| {
             let mut command = Command::new(node_tool("azurite-blob"));
             command
-                .args(["--silent", "--skipApiVersionCheck", "--blobHost", "127.0.0.1", "--blobPort"])
+                .args([
+                    "--silent",
+                    "--disableTelemetry",
+                    "--skipApiVersionCheck",
+                    "--blobHost",
+                    "127.0.0.1",
+                    "--blobPort",
+                ])
                 .arg(port.to_string())
                 .arg("--location")
                 .arg(dir);

@@ -115,7 +115,7 @@ fn answer(client: &mut TcpStream, status: u16) -> std::io::Result<()> {
 }
 
 /// The head with its last line, and the body.
-fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
+pub(super) fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
     let (mut message, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     let mut wanted = None;
     loop {
