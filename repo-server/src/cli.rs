@@ -90,8 +90,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct StoreArgs {
-    /// The store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = StoreUrl::HELP)]
     store: StoreUrl,
 
     #[command(flatten)]
@@ -100,8 +99,7 @@ struct StoreArgs {
 
 #[derive(Debug, Args)]
 struct MaybeStoreArgs {
-    /// The store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = StoreUrl::HELP)]
     store: Option<StoreUrl>,
 
     #[command(flatten)]
@@ -110,8 +108,7 @@ struct MaybeStoreArgs {
 
 #[derive(Debug, Args)]
 struct AccessArgs {
-    /// The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed only here
-    #[arg(long, value_name = "URL", requires = "store")]
+    #[arg(long, value_name = "URL", help = Endpoint::HELP, requires = "store")]
     endpoint: Option<Endpoint>,
 }
 

@@ -115,8 +115,7 @@ impl DistArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
-    /// The store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = StoreUrl::HELP)]
     store: StoreUrl,
     /// The tree to publish [default: target/dist]
     #[arg(long, value_name = "DIR")]
@@ -130,8 +129,7 @@ pub(crate) struct PublishArgs {
     /// Hash what the store has already, and replace what is damaged
     #[arg(long)]
     rehash: bool,
-    /// The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed only here
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = Endpoint::HELP)]
     endpoint: Option<Endpoint>,
     /// How many files to read at once [default: one for each core]
     #[arg(long, value_name = "N")]

@@ -62,6 +62,14 @@ impl Store {
         Some(opened.map_err(|error| self.backend().error(Operation::Read, &path, error)))
     }
 
+    /// The size of a blob; `None` when the store is not local.
+    pub(crate) fn local_size(&self, digest: Sha256Digest) -> Option<Result<u64, StoreError>> {
+        let local = self.backend().local()?;
+        let path = self.layout().blob(digest);
+        let size = local.open_file(&path).and_then(|file| Ok(file.metadata()?.len()));
+        Some(size.map_err(|error| self.backend().error(Operation::Inspect, &path, error.into())))
+    }
+
     /// A URL that fetches the blob from the store without credentials, for as long as `valid`. `None` for stores that
     /// cannot sign: local ones and memory.
     pub async fn signed_url(&self, digest: Sha256Digest, valid: Duration) -> Option<Result<String, StoreError>> {

@@ -1,20 +1,24 @@
 //! Deletes what no kept generation needs, also while others publish.
 //!
 //! What a publish brings is young, and what it finds is named by its lease, which it takes before it looks. Generations
-//! go before their blobs, so that a collection that is killed leaves no generation without them. Before each batch,
-//! generations and leases are listed again; a publish that takes its lease between that and the deletion finds out after
-//! its commit, and brings what is gone once more.
+//! go before their blobs, so that a collection that is killed leaves no generation without them. Before each batch, what
+//! is to be deleted is announced, and then generations and leases are read again: a publish that this does not find yet
+//! finds the announcement, and waits.
 
-use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::BTreeSet,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
 
 use artifact::Sha256Digest;
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
-    GenerationNumber, PublishId, ReadError, Store, StoreError, Transfer,
+    GenerationNumber, PublishId, ReadError, Store, StoreError,
     backend::{Meta, Path, Put},
-    lease::LONGEST_PUBLISH,
+    lease::{Holder, LONGEST_BATCH, LONGEST_PUBLISH},
 };
 
 /// Never fewer: the current one, and the one that somebody is still downloading from.
@@ -101,26 +105,37 @@ impl Store {
             }
         }
         unneeded.sort_unstable();
-        let mut deleted = Transfer::default();
         for batch in unneeded.chunks(BATCH) {
+            let id = PublishId::random();
             if options.mode == GcMode::Delete {
+                self.take_lease(id, Holder::Collection, batch.iter().map(|(digest, _)| *digest)).await?;
+            }
+            let announced = Instant::now();
+            let collected = async {
                 needed = self.needed(now, &doomed).await?;
-            }
-            for (digest, path) in batch {
-                // It may have been deleted and brought anew since it was listed.
-                let meta = self.backend().head(path).await?;
-                let Some(meta) = meta.filter(|meta| !needed.blobs.contains(digest) && is_old(meta)) else {
-                    report.kept_blobs += 1;
-                    continue;
-                };
-                if options.mode == GcMode::Delete {
-                    self.backend().delete(path).await?;
+                for (digest, path) in batch {
+                    // It may have been deleted and brought anew since it was listed.
+                    let meta = self.backend().head(path).await?;
+                    let in_time = announced.elapsed() < LONGEST_BATCH;
+                    let spared = |meta: &Meta| needed.blobs.contains(digest) || !is_old(meta) || !in_time;
+                    let Some(meta) = meta.filter(|meta| !spared(meta)) else {
+                        report.kept_blobs += 1;
+                        continue;
+                    };
+                    if options.mode == GcMode::Delete {
+                        self.backend().delete(path).await?;
+                    }
+                    report.bytes += meta.size;
+                    report.blobs.push(*digest);
                 }
-                deleted.add(meta.size);
-                report.blobs.push(*digest);
+                Ok::<_, ReadError>(())
+            };
+            let collected = collected.await;
+            if options.mode == GcMode::Delete {
+                self.end_lease(id).await;
             }
+            collected?;
         }
-        report.bytes = deleted.bytes;
         self.clean_leftovers(now, needed.stale_leases, options.mode, &mut report).await?;
         Ok(report)
     }

@@ -76,9 +76,10 @@ impl PublishId {
     }
 
     /// A number that differs from id to id and from turn to turn.
-    pub(crate) const fn spread(self, turn: usize) -> u64 {
-        let [.., a, b, c, d] = self.0.rotate_left(29 * (turn as u32 % 128)).to_be_bytes();
-        u32::from_be_bytes([a, b, c, d]) as u64
+    pub(crate) fn spread(self, turn: usize) -> u64 {
+        let digits = self.0.to_be_bytes();
+        let chosen: [u8; 4] = std::array::from_fn(|index| digits[(4 * turn + index) % digits.len()]);
+        u32::from_be_bytes(chosen).into()
     }
 }
 

@@ -4,7 +4,7 @@
 //! blobs/sha256/<2 hex>/<64 hex>     immutable; compared with its name while it is written
 //! generations/<20 digits>.json      immutable; its creation is the one commit point of a publish
 //! heads/current                     a hint at the newest generation; may be stale
-//! leases/<publish id>.json          what a running publish relies on
+//! leases/<publish id>.json          what a running publish relies on, or a collection is about to delete
 //! probe/<id>                        short-lived questions to the store
 //! ```
 //!

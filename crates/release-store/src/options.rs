@@ -5,7 +5,7 @@ use url::Url;
 /// How a store is reached, beyond its URL. Credentials and region come from the variables that each cloud's own tools read.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// Where the bucket's server is, for Garage, MinIO, Ceph and others.
+    /// Where the bucket's server is, for Garage, Ceph and others.
     pub endpoint: Option<Endpoint>,
     /// Where VMs reach that server, if it is elsewhere for them. Signed URLs name it.
     pub public_endpoint: Option<Endpoint>,
@@ -22,7 +22,7 @@ impl Default for StoreOptions {
             public_endpoint: None,
             settings: BTreeMap::new(),
             // A server that restarts is back within it.
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
         }
     }
 }
@@ -50,6 +50,10 @@ pub struct Endpoint(Url);
 pub struct EndpointError;
 
 impl Endpoint {
+    /// What programs say about an argument of this type.
+    pub const HELP: &str =
+        "The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed only here";
+
     pub(crate) fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }

@@ -1,6 +1,6 @@
 use crate::{
     Action, Conflicts, GenerationNumber, Outcome, PublishError, PublishId, ReadError, Store, Writers,
-    lease::now,
+    lease::{Holder, now},
     publish::{Commit, Draft},
 };
 
@@ -22,8 +22,10 @@ impl Store {
         }
         let old = self.generation(to).await?;
         let id = PublishId::random();
-        self.take_lease(id, &old.blobs()).await?;
+        let blobs = old.blobs();
+        self.take_lease(id, Holder::Publish, blobs.iter().map(|blob| blob.digest)).await?;
         let rolled_back = async {
+            self.await_collections(id, &blobs).await?;
             // Under the lease, so that it stays whole.
             let old = self.validate(old).await?;
             let draft = Draft {

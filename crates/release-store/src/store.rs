@@ -267,6 +267,15 @@ impl Store {
 
     /// What is wrong with a blob, by its size.
     pub(crate) async fn problem(&self, blob: Blob) -> Result<Option<BlobProblem>, StoreError> {
+        if let Some(found) = self.local_size(blob.digest) {
+            // As serving it would find it.
+            return match found {
+                Ok(found) if found == blob.size => Ok(None),
+                Ok(found) => Ok(Some(BlobProblem::WrongSize { blob, found })),
+                Err(error) if error.answer() == Answer::NotFound => Ok(Some(BlobProblem::Missing(blob))),
+                Err(error) => Err(error),
+            };
+        }
         Ok(match self.backend().head(&self.layout().blob(blob.digest)).await? {
             None => Some(BlobProblem::Missing(blob)),
             Some(meta) if meta.size != blob.size => Some(BlobProblem::WrongSize { blob, found: meta.size }),

@@ -63,6 +63,9 @@ pub struct StoreUrlError {
 }
 
 impl StoreUrl {
+    /// What programs say about an argument of this type.
+    pub const HELP: &str = "The store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
+
     /// A local directory. `None` when the path is not absolute.
     #[must_use]
     pub fn local(dir: impl Into<PathBuf>) -> Option<Self> {

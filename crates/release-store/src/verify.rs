@@ -116,7 +116,9 @@ impl Store {
             }
         }
         let mut blobs = Transfer::default();
-        uses.keys().for_each(|blob| blobs.add(blob.size));
+        for blob in uses.keys() {
+            blobs.add(blob.size);
+        }
         progress.begin(blobs.bytes);
         let mut checked = stream::iter(uses)
             .map(|(blob, uses)| async move { (blob, uses, self.fault(blob).await) })

@@ -118,7 +118,7 @@ impl Backend {
 }
 
 /// Each request has its own deadline in `Backend`, by its size; this one is for what escapes it.
-const LONGEST_REQUEST: Duration = Duration::from_secs(6 * 60 * 60);
+const LONGEST_REQUEST: Duration = Duration::from_hours(6);
 
 /// The three builders have the same methods and no common trait.
 macro_rules! client {

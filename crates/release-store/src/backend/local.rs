@@ -10,7 +10,10 @@ use std::{
 
 use artifact::Sha256Digest;
 use object_store::path::Path;
-use rustix::fs::{Mode, OFlags};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
 use sha2::{Digest, Sha256};
 
 use super::Operation;
@@ -58,8 +61,18 @@ impl LocalDir {
         self.root.join(path.as_ref())
     }
 
-    /// Opens a regular file for reading. No link is followed on the way, wherever it leads: a store has none.
+    /// Opens a regular file for reading. No link is followed on the way, wherever it leads: a store has none, and what
+    /// is behind one is not there.
     pub(crate) fn open_file(&self, path: &Path) -> io::Result<File> {
+        let no_file = || io::Error::new(ErrorKind::NotFound, "there is something else than a file");
+        self.try_open(path).map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::LOOP | Errno::NOTDIR) => no_file(),
+            None if error.kind() == ErrorKind::InvalidData => no_file(),
+            _ => error,
+        })
+    }
+
+    fn try_open(&self, path: &Path) -> io::Result<File> {
         let common = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut folder = rustix::fs::open(&self.root, common | OFlags::DIRECTORY, Mode::empty())?;
         let parts: Vec<_> = path.parts().collect();
@@ -290,7 +303,7 @@ mod tests {
         let open_path = stale_file(&root, "ab/cd#3");
         let _open = File::open(&open_path).expect("it is there");
         fs::write(root.join("blobs/young#1"), "").expect("writable");
-        let swept = local.sweep(&["blobs", "absent"], Duration::from_secs(60)).expect("readable");
+        let swept = local.sweep(&["blobs", "absent"], Duration::from_mins(1)).expect("readable");
         assert_eq!(swept, 1);
         assert!(!stale.exists() && open_path.exists() && dir.path().join("blobs/young#1").exists());
         assert!(kept.iter().all(|path| path.exists()));

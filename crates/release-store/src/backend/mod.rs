@@ -165,9 +165,8 @@ impl Backend {
                 Err(_) => Err(BackendError::timeout(backend.patience)),
                 Ok(Some(Err(error))) => Err(error.into()),
                 Ok(Some(Ok(bytes))) if bytes.len() as u64 <= left => Ok(Some(bytes)),
-                Ok(Some(Ok(_))) => Err(BackendError::length()),
                 Ok(None) if left == 0 => Ok(None),
-                Ok(None) => Err(BackendError::length()),
+                Ok(Some(Ok(_)) | None) => Err(BackendError::length()),
             };
             match next {
                 Ok(Some(bytes)) => {
@@ -205,8 +204,8 @@ impl Backend {
             let next = self.within(Operation::List, folder, self.patience, pages.try_next()).await;
             match next {
                 Ok(Some(meta)) => {
-                    let Meta { size, modified } = Meta { size: meta.size, modified: meta.last_modified.timestamp() };
-                    objects.push((meta.location, Meta { size, modified }));
+                    let modified = meta.last_modified.timestamp();
+                    objects.push((meta.location, Meta { size: meta.size, modified }));
                 }
                 Ok(None) => return Ok(objects),
                 // No object was ever written below it, or one vanished while a local folder was read.

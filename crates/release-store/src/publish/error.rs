@@ -1,4 +1,4 @@
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 use artifact::{InstallPath, Sha256Digest};
 
@@ -50,14 +50,6 @@ pub enum PublishError {
     /// The content of a rollback.
     #[error(transparent)]
     Validate(#[from] ValidateError),
-    /// Leftovers of killed writers.
-    #[error("cannot clean up {store}")]
-    Sweep {
-        /// Where.
-        store: StoreUrl,
-        /// Why.
-        source: io::Error,
-    },
     /// Committed, but blobs vanish as soon as they are there.
     #[error("generation {number} of {store} is committed, but its blobs vanish again and again")]
     KeepsLosing {
@@ -111,10 +103,6 @@ impl PublishError {
                 None => "publishing again is harmless".to_owned(),
             }),
             Self::Commit(CommitError::LostRaces { .. }) => Some("publish again when the others are done".to_owned()),
-            Self::Sweep { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("check who owns the files in it".to_owned())
-            }
-            Self::Sweep { .. } => None,
             Self::KeepsLosing { store, .. } => {
                 Some(format!("stop what deletes objects of {store}, then publish again"))
             }

@@ -17,7 +17,7 @@ use crate::{
     Action, Blob, BlobProblem, GenerationNumber, PublishId, Store, Writers,
     generation::blobs_of,
     layout::Layout,
-    lease::{LONGEST_PUBLISH, now},
+    lease::{Holder, LONGEST_PUBLISH, now},
     tree::Survey,
 };
 
@@ -140,10 +140,11 @@ impl Store {
         let blobs = blobs_of(&manifest).map_err(|source| PublishError::Manifest { dir: dir.to_owned(), source })?;
 
         let create = self.create_for(options.writers).await?;
-        self.sweep().map_err(|source| PublishError::Sweep { store: self.url().clone(), source })?;
+        // What cannot be removed now is in nobody's way.
+        let _ = self.sweep();
         let id = PublishId::random();
         // Before anything is looked at that garbage collection could take away.
-        self.take_lease(id, &blobs).await?;
+        self.take_lease(id, Holder::Publish, blobs.iter().map(|blob| blob.digest)).await?;
         let upload = Upload {
             store: self,
             dir,
@@ -165,6 +166,7 @@ impl Store {
         id: PublishId,
         conflicts: Conflicts,
     ) -> Result<Published, PublishError> {
+        self.await_collections(id, blobs).await?;
         if conflicts == Conflicts::Refuse {
             self.refuse_conflicts(upload.manifest).await?;
         }

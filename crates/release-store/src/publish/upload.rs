@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions},
     io::{self, ErrorKind, Read},
     num::NonZeroUsize,
@@ -57,12 +57,12 @@ impl Upload<'_> {
         self.progress.begin(self.manifest.artifacts.iter().map(|artifact| artifact.size).sum());
         let present = self.present().await?;
         let (mut uploaded, mut reused) = (Transfer::default(), Transfer::default());
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         let mut tasks = Vec::new();
         for artifact in &self.manifest.artifacts {
             let there = present[&artifact.sha256];
             // The same package stands at several paths; the first brings it in, and every one is compared.
-            let first = seen.insert(artifact.sha256, ()).is_none();
+            let first = seen.insert(artifact.sha256);
             if first {
                 if there { &mut reused } else { &mut uploaded }.add(artifact.size);
             }

@@ -186,7 +186,7 @@ async fn garbage_collection_keeps_what_is_needed(site: &Site) {
     }
     let store = site.open();
     // All is younger than an hour.
-    let report = store.gc(&collect(1, Duration::from_secs(3600), GcMode::Delete)).await.expect("it answers");
+    let report = store.gc(&collect(1, Duration::from_hours(1), GcMode::Delete)).await.expect("it answers");
     assert_eq!((report.generations.len(), report.blobs.len(), report.kept_blobs), (0, 0, 24));
 
     let told = store.gc(&collect(1, Duration::ZERO, GcMode::DryRun)).await.expect("it answers");

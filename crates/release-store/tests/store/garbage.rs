@@ -12,6 +12,15 @@ use crate::{
     place::{self, Place},
 };
 
+/// Ends the collector when it is dropped.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Few trees, so that each publish reuses what a collection is about to delete.
 pub(crate) fn takes_nothing_from_a_publish(place: &Place) {
     const ROUNDS: usize = 30;
@@ -30,6 +39,8 @@ pub(crate) fn takes_nothing_from_a_publish(place: &Place) {
                 (collections, deleted)
             })
         });
+        // A publish that fails must not leave the collector running.
+        let end = End(&ended);
         place::run(async {
             for round in 0..ROUNDS {
                 let tree = &trees[round % trees.len()];
@@ -38,7 +49,7 @@ pub(crate) fn takes_nothing_from_a_publish(place: &Place) {
                 assert_eq!(current(&site.open()).await.manifest, tree.manifest, "round {round}");
             }
         });
-        ended.store(true, Ordering::Relaxed);
+        drop(end);
         let (collections, deleted) = collector.join().expect("it does not panic");
         assert!(collections > 1 && deleted > 0, "{collections} collections deleted {deleted} blobs: nothing was tried");
     });

@@ -93,8 +93,17 @@ fn follows_no_link_to_another_blob() {
         fs::rename(&path, &elsewhere).expect("writable");
         symlink(&elsewhere, &path).expect("writable");
         assert!(site.open().open_blob(blob, None).await.is_err());
+        let latest = site.open().generation(GenerationNumber::FIRST).await.expect("it is usable");
+        assert!(site.open().validate(latest).await.is_err());
         let faults = site.open().verify(place::jobs(), &()).await.expect("it answers").faults;
-        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(matches!(&faults[..], [StoreFault::Blob { kind: BlobFault::Missing, .. }]), "{faults:?}");
+        // Publishing again puts a file where the link was, and nothing where it led.
+        fs::write(&elsewhere, "kept").expect("writable");
+        assert_eq!(site.publish(&tree).await.expect("it can be published").uploaded.blobs, 1);
+        assert_eq!(
+            (verified_blobs(&site.open()).await, fs::read(&elsewhere).expect("it is there")),
+            (6, b"kept".to_vec())
+        );
     });
 }
 

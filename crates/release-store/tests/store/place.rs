@@ -25,7 +25,7 @@ enum Kind {
     #[cfg(feature = "servers")]
     Server {
         url: String,
-        options: StoreOptions,
+        options: Box<StoreOptions>,
     },
 }
 
@@ -41,7 +41,7 @@ impl Place {
     /// `url` is that of a bucket.
     #[cfg(feature = "servers")]
     pub(crate) fn server(url: &str, options: StoreOptions) -> Self {
-        Self::of(Kind::Server { url: url.to_owned(), options })
+        Self::of(Kind::Server { url: url.to_owned(), options: Box::new(options) })
     }
 
     const fn of(kind: Kind) -> Self {
@@ -55,7 +55,7 @@ impl Place {
             Kind::Memory => ("memory:".to_owned(), StoreOptions::default()),
             Kind::Local(dir) => (format!("file://{}/store-{number}", dir.path().display()), StoreOptions::default()),
             #[cfg(feature = "servers")]
-            Kind::Server { url, options } => (format!("{url}/mesh/store-{number}"), options.clone()),
+            Kind::Server { url, options } => (format!("{url}/mesh/store-{number}"), (**options).clone()),
         };
         Site::new(&url, options)
     }

@@ -1,6 +1,7 @@
 //! Real servers, each on a port of its own, each with a store in a bucket.
 
 mod faults;
+mod google;
 mod process;
 mod proxy;
 mod refused;
@@ -53,7 +54,14 @@ impl Server {
         let server = Self::start(|port, dir| {
             let mut command = Command::new(node_tool("azurite-blob"));
             command
-                .args(["--silent", "--skipApiVersionCheck", "--blobHost", "127.0.0.1", "--blobPort"])
+                .args([
+                    "--silent",
+                    "--disableTelemetry",
+                    "--skipApiVersionCheck",
+                    "--blobHost",
+                    "127.0.0.1",
+                    "--blobPort",
+                ])
                 .arg(port.to_string())
                 .arg("--location")
                 .arg(dir);
@@ -77,12 +85,12 @@ impl Server {
     /// Reached directly, or through a proxy at another port.
     fn s3_options(port: u16) -> StoreOptions {
         let settings = [("aws_access_key_id", "test"), ("aws_secret_access_key", "test"), ("aws_region", "us-east-1")];
-        options(&settings, format!("http://127.0.0.1:{port}"))
+        options(&settings, &format!("http://127.0.0.1:{port}"))
     }
 
     fn azure_options(&self) -> StoreOptions {
         let settings = [("azure_storage_account_name", AZURITE_ACCOUNT), ("azure_storage_account_key", AZURITE_KEY)];
-        options(&settings, format!("{}/{AZURITE_ACCOUNT}", self.url()))
+        options(&settings, &format!("{}/{AZURITE_ACCOUNT}", self.url()))
     }
 
     fn s3(&self) -> Place {
@@ -94,7 +102,7 @@ impl Server {
     }
 }
 
-fn options(settings: &[(&str, &str)], endpoint: String) -> StoreOptions {
+fn options(settings: &[(&str, &str)], endpoint: &str) -> StoreOptions {
     StoreOptions {
         endpoint: Some(endpoint.parse().expect("an endpoint")),
         settings: settings

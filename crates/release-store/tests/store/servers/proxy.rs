@@ -37,7 +37,7 @@ pub(super) struct Proxy {
 }
 
 /// Longer than any patience of these tests.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 
 impl Proxy {
     pub(super) fn before(server: u16) -> Self {
@@ -115,8 +115,8 @@ fn answer(client: &mut TcpStream, status: u16) -> std::io::Result<()> {
 }
 
 /// The head with its last line, and the body.
-fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
-    let (mut message, mut buffer) = (Vec::new(), [0; 64 << 10]);
+pub(super) fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
+    let (mut message, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     let mut wanted = None;
     loop {
         if let Some(end) = message.windows(4).position(|bytes: &[u8]| bytes == b"\r\n\r\n") {

@@ -10,7 +10,7 @@ use crate::place::{self, Place};
 
 /// Path and query of a signed URL.
 async fn signed_target(store: &Store, artifact: &Artifact, server: &Server) -> String {
-    let signed = store.signed_url(artifact.sha256, Duration::from_secs(900)).await.expect("it can sign");
+    let signed = store.signed_url(artifact.sha256, Duration::from_mins(15)).await.expect("it can sign");
     let url = signed.expect("it has credentials");
     url.strip_prefix(&server.url()).expect("the endpoint's").to_owned()
 }
@@ -58,7 +58,7 @@ fn a_public_endpoint_is_what_signed_urls_name() {
     let site = Place::server(&format!("s3://{}", super::BUCKET), options).fresh();
     place::run(async {
         let digest = Tree::of_version("1:1.0-1").manifest.artifacts[0].sha256;
-        let url = site.open().signed_url(digest, Duration::from_secs(60)).await.expect("it can sign");
+        let url = site.open().signed_url(digest, Duration::from_mins(1)).await.expect("it can sign");
         let name = digest.to_string();
         let blob = format!("https://packages.example:8443/releases/mesh/store-0/blobs/sha256/{}/{name}?", &name[..2]);
         assert!(url.expect("it has credentials").starts_with(&blob));
@@ -70,7 +70,7 @@ fn memory_and_folders_cannot_sign() {
     place::run(async {
         for place in [Place::memory(), Place::local()] {
             let digest = Tree::of_version("1:1.0-1").manifest.artifacts[0].sha256;
-            assert!(place.fresh().open().signed_url(digest, Duration::from_secs(60)).await.is_none());
+            assert!(place.fresh().open().signed_url(digest, Duration::from_mins(1)).await.is_none());
         }
     });
 }
