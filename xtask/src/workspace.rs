@@ -72,6 +72,11 @@ impl Workspace {
         self.target().join(arch.target()).join("release").join(component.cargo_package())
     }
 
+    /// repo-server, built to be fast.
+    pub(crate) fn server_program(&self) -> PathBuf {
+        self.target().join("server").join("repo-server")
+    }
+
     /// The finished dist tree, unless `--out` names another.
     pub(crate) fn default_dist(&self) -> PathBuf {
         self.target().join("dist")

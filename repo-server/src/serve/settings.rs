@@ -26,12 +26,10 @@ use super::{
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Serve a release store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
-    #[arg(long, value_name = "URL", env = "SLIPWAY_STORE", conflicts_with = "dir")]
+    #[arg(long, value_name = "URL", env = "SLIPWAY_STORE", conflicts_with = "dir", help = StoreUrl::HELP)]
     #[serde(default, deserialize_with = "parsed")]
     store: Option<StoreUrl>,
-    /// The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed only here
-    #[arg(long, value_name = "URL", env = "SLIPWAY_ENDPOINT")]
+    #[arg(long, value_name = "URL", env = "SLIPWAY_ENDPOINT", help = Endpoint::HELP)]
     #[serde(default, deserialize_with = "parsed")]
     endpoint: Option<Endpoint>,
     /// Serve a dist tree as it stands, such as target/dist

@@ -2,5 +2,7 @@
 
 mod dist;
 mod measure;
+mod serve;
 
 pub(crate) use dist::run as dist;
+pub(crate) use serve::run as serve;

@@ -67,6 +67,9 @@ impl Need {
             ("python3", "python3"),
             ("sha256sum", "coreutils"),
             ("shellcheck", "shellcheck"),
+            ("curl", "curl"),
+            ("wget", "wget"),
+            ("aria2c", "aria2"),
             ("xz", "xz-utils"),
             ("qemu-aarch64-static", "qemu-user-static"),
             ("mmdebstrap", "mmdebstrap"),
@@ -84,6 +87,23 @@ impl Need {
                 Self::NodeStores,
                 Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
             ])
+            .collect()
+    }
+
+    /// The peers and loads of `cargo xtask bench serve`.
+    pub(crate) fn for_serving() -> Vec<Self> {
+        let programs = [
+            ("/usr/sbin/nginx", "nginx-light"),
+            ("caddy", "caddy"),
+            ("wrk", "wrk"),
+            ("curl", "curl"),
+            ("openssl", "openssl"),
+            ("taskset", "util-linux"),
+        ];
+        programs
+            .map(|(program, package)| Self::Program { program, package, purpose: "benchmark" })
+            .into_iter()
+            .chain([Self::CargoTool { tool: Tools::STATIC_WEB_SERVER, purpose: "benchmark" }])
             .collect()
     }
 
