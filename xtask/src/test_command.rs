@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::{
     command::Cmd,
     dist::{self, Options},
-    failure::Outcome,
+    failure::{FileContext, Outcome},
     package,
     plan::{Plan, Selection},
     preflight, reproduce,
@@ -70,6 +70,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
         .arg("test")
         .args(["--workspace", "--all-features", "--locked", "--no-fail-fast"])
         .env("SLIPWAY_DIST", &report.out)
+        .env("SLIPWAY_XTASK", std::env::current_exe().while_("find this program")?)
         .env("SLIPWAY_PYTHON_STORES", tools.python_stores())
         .env("SLIPWAY_NODE_STORES", tools.node_stores());
     step(ui, &test)

@@ -73,6 +73,8 @@ impl Need {
             ("xz", "xz-utils"),
             ("qemu-aarch64-static", "qemu-user-static"),
             ("mmdebstrap", "mmdebstrap"),
+            ("systemd-nspawn", "systemd-container"),
+            ("nsenter", "util-linux"),
             ("dnf", "dnf"),
             ("node", "nodejs"),
             ("npm", "npm"),
