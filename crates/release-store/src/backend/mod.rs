@@ -241,3 +241,29 @@ pub(crate) enum Small {
 
 /// Bytes of a remote object as they come.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoreOptions;
+
+    /// How a body of these pieces ends, where `length` bytes were announced.
+    fn read(pieces: &[&'static [u8]], length: u64) -> Result<Vec<u8>, String> {
+        let url = "memory:".parse().expect("valid");
+        let backend = Backend::connect(&url, &StoreOptions::default(), Access::Read).expect("it needs nothing");
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
+        let body = Arc::new(backend).exact(Path::from("blob"), futures_util::stream::iter(pieces).boxed(), length);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a thread");
+        let read = runtime.block_on(body.try_collect::<Vec<_>>());
+        read.map(|pieces| pieces.concat()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_body_has_the_announced_length_or_ends_in_an_error() {
+        assert_eq!(read(&[b"ab", b"c"], 3), Ok(b"abc".to_vec()));
+        assert_eq!(read(&[], 0), Ok(Vec::new()));
+        for (pieces, length) in [(&[&b"ab"[..]][..], 3), (&[], 1), (&[b"ab", b"cd"], 3)] {
+            assert_eq!(read(pieces, length), Err("cannot read memory:/blob".to_owned()), "{pieces:?}");
+        }
+    }
+}
