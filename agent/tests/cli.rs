@@ -280,7 +280,9 @@ fn unreadable_files_are_named_with_their_owner() {
         // Root may read everything: another user runs a copy that it can reach.
         fs::set_permissions(machine.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
         let copy = machine.path().join("onboarding-agent");
-        fs::copy(env!("CARGO_BIN_EXE_onboarding-agent"), &copy).expect("the binary is readable");
+        // By another process: a program that is open for writing here, or in a child of a test beside this one, cannot be run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_onboarding-agent")).arg(&copy).status();
+        assert!(copied.expect("cp is there").success(), "the binary is readable");
         command = Command::new(copy);
         command.uid(65534).gid(65534);
     } else {

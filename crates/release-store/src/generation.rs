@@ -21,7 +21,7 @@ pub struct Generation {
     pub parent: Option<GenerationNumber>,
     /// Who created it.
     pub publish_id: PublishId,
-    /// When the publish began.
+    /// When the publish began, and later than its parent.
     pub created: ReleaseTime,
     /// Why it exists.
     pub action: Action,

@@ -32,13 +32,16 @@ pub(crate) struct Commit {
 }
 
 impl Draft<'_> {
-    fn behind(&self, parent: Option<GenerationNumber>) -> Generation {
+    /// Later than `parent` whatever the clocks of two publishers say: it is what `If-Modified-Since` is compared with, and
+    /// after a rollback, too, must tell the new content from the old.
+    fn behind(&self, parent: Option<&Generation>) -> Generation {
+        let after = parent.map(|parent| ReleaseTime::from_unix(parent.created.unix().saturating_add(1)));
         Generation {
             schema: GENERATION_SCHEMA,
-            number: parent.map_or(GenerationNumber::FIRST, GenerationNumber::next),
-            parent,
+            number: parent.map_or(GenerationNumber::FIRST, |parent| parent.number.next()),
+            parent: parent.map(|parent| parent.number),
             publish_id: self.id,
-            created: self.created,
+            created: after.map_or(self.created, |after| after.max(self.created)),
             action: self.action,
             manifest: self.manifest.clone(),
         }
@@ -57,21 +60,23 @@ impl Store {
     /// Creates the generation behind the newest one. Whoever loses a race looks at the winner and tries again behind it.
     pub(crate) async fn commit(&self, draft: &Draft<'_>, create: Create) -> Result<Commit, PublishError> {
         for attempt in 0..MAX_RACES {
-            let parent = self.latest(None).await?;
-            if let Some(parent) = parent {
-                let newest = self.generation(parent).await?;
+            let parent = match self.latest(None).await? {
+                Some(newest) => Some(self.generation(newest).await?),
+                None => None,
+            };
+            if let Some(newest) = &parent {
                 if newest.manifest.artifacts == draft.manifest.artifacts {
-                    return Ok(Commit { number: parent, outcome: Outcome::Unchanged });
+                    return Ok(Commit { number: newest.number, outcome: Outcome::Unchanged });
                 }
                 // What was published since the first look.
                 if draft.conflicts == Conflicts::Refuse && draft.action == Action::Publish {
-                    let conflicts = conflicts(draft.manifest, &newest);
+                    let conflicts = conflicts(draft.manifest, newest);
                     if !conflicts.is_empty() {
                         return Err(PublishError::Conflict { conflicts });
                     }
                 }
             }
-            let generation = draft.behind(parent);
+            let generation = draft.behind(parent.as_ref());
             if self.try_create(&generation, create).await? {
                 self.hint_at(generation.number).await;
                 return Ok(Commit { number: generation.number, outcome: Outcome::Committed });

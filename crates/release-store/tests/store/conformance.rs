@@ -161,7 +161,10 @@ async fn a_rollback_is_a_new_generation(site: &Site) {
     site.publish(&old).await.expect("it can be published");
     site.publish(&new).await.expect("it can be published");
     let store = site.open();
+    let before = store.generation(number(2)).await.expect("it is there").created;
     let back = store.rollback(number(1), Writers::Many).await.expect("it is there");
+    let after = store.generation(back.generation).await.expect("it is there").created;
+    assert!(after > before, "dates of validators must grow, also within one second");
     assert_eq!((back.generation, back.outcome), (number(3), Outcome::Committed));
     let generation = current(&store).await;
     assert_eq!((generation.parent, generation.action), (Some(number(2)), Action::Rollback { of: number(1) }));
