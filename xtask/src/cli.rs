@@ -187,8 +187,17 @@ pub(crate) struct TestArgs {
 pub(crate) enum BenchCommand {
     /// Make the sidecar packages of the default manifest, and the same with nfpm.
     Dist(BenchDistArgs),
+    /// Publish the tree in target/dist to a local store, and copy and hash it by hand.
+    Publish(BenchPublishArgs),
     /// Serve the same files with repo-server and with other servers.
     Serve(BenchServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchPublishArgs {
+    /// How often each way is run; the table has medians
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) rounds: NonZeroUsize,
 }
 
 #[derive(Debug, Args)]

@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup(&workspace, &cache, &args, &ui),
         Command::Test(args) => test_command::run(&workspace, &cache, args.setup, &ui),
         Command::Bench(BenchCommand::Dist(args)) => bench::dist(&workspace, &cache, args.rounds, args.setup, &ui),
+        Command::Bench(BenchCommand::Publish(args)) => bench::publish(&workspace, &cache, args.rounds, &ui),
         Command::Bench(BenchCommand::Serve(args)) => bench::serve(&workspace, &cache, args.rounds, args.setup, &ui),
     };
     match outcome {

@@ -13,8 +13,9 @@ use http_body::{Frame, SizeHint};
 use super::resident::{BlobFault, Resident};
 use crate::http::ByteRange;
 
-/// No frame is longer. Frames are slices of what is in memory anyway, so this bounds no memory; it keeps turns short.
-const FRAME: usize = 256 << 10;
+/// No frame is longer. Frames are slices of what is in memory anyway, so this bounds no memory of ours; what the kernel
+/// takes of a frame that a slow reader does not is memory, too.
+const FRAME: usize = 64 << 10;
 
 /// One stretch of a body.
 #[derive(Debug)]
@@ -50,8 +51,7 @@ impl Segment {
         match self {
             Self::Bytes(bytes) => Poll::Ready(Ok(std::mem::take(bytes))),
             Self::Blob { blob, next, end } => {
-                let limit = usize::try_from(*end - *next).unwrap_or(FRAME).min(FRAME);
-                let piece = ready!(blob.poll_read(context, *next, limit))?;
+                let piece = ready!(blob.poll_read(context, *next, *end, FRAME))?;
                 *next += piece.len() as u64;
                 Poll::Ready(Ok(piece))
             }

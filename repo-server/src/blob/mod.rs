@@ -5,5 +5,5 @@ mod cache;
 mod resident;
 
 pub use body::{Body, Meter, Segment};
-pub use cache::{BlobCache, Found};
+pub use cache::{BlobCache, Found, Need};
 pub use resident::{BlobFault, Filler, PIECE, Resident};

@@ -1,7 +1,7 @@
 //! A blob in memory: filled once, by whoever asked first, and read by everybody while it grows.
 //!
-//! Bytes are given out as they arrive, but never the last of them before the digest of all is known to be right: whoever
-//! reads a blob to its end has the blob, or an error.
+//! Bytes are given out as they arrive, but never the last that a reader asked for before the digest of all is known to be
+//! right: whoever reads a blob, or a part of it, to the end has what the release says, or an error.
 
 use std::{
     sync::{
@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use artifact::Sha256Digest;
@@ -71,7 +72,8 @@ pub struct Resident {
 struct Growing {
     pieces: Vec<Bytes>,
     bytes: u64,
-    fault: Option<BlobFault>,
+    /// What went wrong, and when.
+    failed: Option<(BlobFault, Instant)>,
     waiting: Vec<Waker>,
 }
 
@@ -102,29 +104,37 @@ impl Resident {
         self.verified.get().is_some()
     }
 
-    /// What went wrong, if something did.
+    /// What went wrong and when, if something did.
     #[must_use]
-    pub fn fault(&self) -> Option<BlobFault> {
-        if self.is_verified() { None } else { self.growing().fault.clone() }
+    pub fn failed(&self) -> Option<(BlobFault, Instant)> {
+        if self.is_verified() { None } else { self.growing().failed.clone() }
     }
 
-    /// Bytes from `offset` on, at least one and at most `limit`, and never past a piece's end. `offset` is below the size.
-    pub fn poll_read(&self, context: &Context<'_>, offset: u64, limit: usize) -> Poll<Result<Bytes, BlobFault>> {
+    /// Bytes from `offset` on, at least one and at most `limit`, never past a piece's end, and never past `end`, the offset
+    /// after the last byte that the reader wants. `offset` is below it, and it is at most the size.
+    pub fn poll_read(
+        &self,
+        context: &Context<'_>,
+        offset: u64,
+        end: u64,
+        limit: usize,
+    ) -> Poll<Result<Bytes, BlobFault>> {
+        let limit = (end - offset).min(limit as u64);
         if let Some(pieces) = self.verified.get() {
-            return Poll::Ready(Ok(slice(pieces, offset, limit as u64)));
+            return Poll::Ready(Ok(slice(pieces, offset, limit)));
         }
         let mut growing = self.growing();
         // The filler may have come to its end in the meantime.
         if let Some(pieces) = self.verified.get() {
-            return Poll::Ready(Ok(slice(pieces, offset, limit as u64)));
+            return Poll::Ready(Ok(slice(pieces, offset, limit)));
         }
-        if let Some(fault) = &growing.fault {
+        if let Some((fault, _)) = &growing.failed {
             return Poll::Ready(Err(fault.clone()));
         }
-        // Until it is verified, the last byte stays here.
-        let readable = growing.bytes.min(self.size.saturating_sub(1));
+        // Until it is verified, the reader's last byte stays here.
+        let readable = growing.bytes.min(end.saturating_sub(1));
         if offset < readable {
-            return Poll::Ready(Ok(slice(&growing.pieces, offset, (readable - offset).min(limit as u64))));
+            return Poll::Ready(Ok(slice(&growing.pieces, offset, (readable - offset).min(limit))));
         }
         if !growing.waiting.iter().any(|waker| waker.will_wake(context.waker())) {
             growing.waiting.push(context.waker().clone());
@@ -226,7 +236,7 @@ impl Filler {
         self.ended = true;
         let mut growing = self.blob.growing();
         growing.pieces = Vec::new();
-        growing.fault = Some(fault);
+        growing.failed = Some((fault, Instant::now()));
         Resident::wake(growing);
     }
 }
@@ -244,7 +254,7 @@ mod tests {
     use super::*;
 
     fn read(blob: &Resident, offset: u64, limit: usize) -> Poll<Result<Bytes, BlobFault>> {
-        blob.poll_read(&Context::from_waker(Waker::noop()), offset, limit)
+        blob.poll_read(&Context::from_waker(Waker::noop()), offset, blob.size, limit)
     }
 
     fn content() -> Vec<u8> {
@@ -274,6 +284,19 @@ mod tests {
     }
 
     #[test]
+    fn the_last_byte_of_a_part_is_held_back_as_well() {
+        let content = content();
+        let (blob, mut filler) = begin(&content);
+        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        let part = |offset| blob.poll_read(&Context::from_waker(Waker::noop()), offset, 20, 100);
+        assert_eq!(part(10), Poll::Ready(Ok(Bytes::copy_from_slice(&content[10..19]))));
+        assert!(part(19).is_pending(), "nothing of it is known to be right yet");
+        filler.add(Bytes::copy_from_slice(&content[PIECE..]));
+        filler.finish().expect("the right bytes");
+        assert_eq!(part(19), Poll::Ready(Ok(Bytes::copy_from_slice(&content[19..20]))));
+    }
+
+    #[test]
     fn other_bytes_are_an_error_for_those_who_read_and_those_who_come() {
         let content = content();
         let (blob, mut filler) = begin(&content);
@@ -292,10 +315,10 @@ mod tests {
         let (blob, mut filler) = begin(&content);
         filler.add(Bytes::copy_from_slice(&content[..PIECE]));
         assert!(matches!(filler.finish(), Err(BlobFault::Size { found: 1_048_576, .. })));
-        assert!(blob.fault().is_some());
+        assert!(blob.failed().is_some());
 
         let (blob, filler) = begin(&content);
         drop(filler);
-        assert!(matches!(blob.fault(), Some(BlobFault::Abandoned { .. })));
+        assert!(matches!(blob.failed(), Some((BlobFault::Abandoned { .. }, _))));
     }
 }

@@ -17,6 +17,16 @@ use serde::Serialize;
 /// How many lines wait at most. Beyond that they are counted and dropped: a full pipe must not stop downloads.
 const QUEUE: usize = 8192;
 
+/// How long the server waits at its end for its last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+enum Message {
+    Line(Box<Line>),
+    /// All lines before this one are written.
+    Flush(SyncSender<()>),
+}
+
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -71,7 +81,7 @@ fn timestamp(time: SystemTime) -> Timestamp {
 /// Where lines are handed in.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    lines: Option<SyncSender<Line>>,
+    lines: Option<SyncSender<Message>>,
     dropped: AtomicU64,
 }
 
@@ -99,8 +109,18 @@ impl AccessLog {
 
     pub(crate) fn write(&self, line: Line) {
         let Some(lines) = &self.lines else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lines.try_send(line) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lines.try_send(Message::Line(line.into())) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until all lines are written, but not for ever: nobody may be reading them.
+    pub(crate) fn finish(&self) {
+        let (done, written) = sync_channel(1);
+        if let Some(lines) = &self.lines
+            && lines.try_send(Message::Flush(done)).is_ok()
+        {
+            let _ = written.recv_timeout(LAST_LINES);
         }
     }
 
@@ -111,16 +131,27 @@ impl AccessLog {
     }
 }
 
-/// Ends when the last sender is gone, or nobody reads stdout any more.
-fn write_lines(format: LogFormat, lines: &Receiver<Line>, out: impl Write) {
+/// Ends when the last sender is gone, or nobody reads stdout any more. What cannot be written otherwise, as on a full disk, is
+/// lost line by line, and later lines are tried again.
+fn write_lines(format: LogFormat, messages: &Receiver<Message>, out: impl Write) {
     let mut out = io::BufWriter::new(out);
-    while let Ok(line) = lines.recv() {
-        let mut written = write_line(format, &line, &mut out);
-        while let (Ok(()), Ok(line)) = (&written, lines.try_recv()) {
-            written = write_line(format, &line, &mut out);
-        }
-        if written.and_then(|()| out.flush()).is_err() {
+    let mut next = messages.recv().ok();
+    while let Some(message) = next {
+        let written = match message {
+            Message::Line(line) => write_line(format, &line, &mut out),
+            Message::Flush(done) => {
+                let written = out.flush();
+                let _ = done.try_send(());
+                written
+            }
+        };
+        next = messages.try_recv().ok();
+        let written = if next.is_none() { written.and_then(|()| out.flush()) } else { written };
+        if written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return;
+        }
+        if next.is_none() {
+            next = messages.recv().ok();
         }
     }
 }
@@ -144,13 +175,13 @@ fn write_line(format: LogFormat, line: &Line, out: &mut impl Write) -> io::Resul
     )
 }
 
-/// What strangers sent must not end a line or a quotation.
+/// What strangers sent must not end a line or a quotation, nor turn the text around.
 fn visible(text: &str) -> String {
     text.chars().fold(String::new(), |mut visible, c| {
-        if c.is_control() || matches!(c, '"' | '\\') {
-            visible.extend(c.escape_default());
-        } else {
+        if c == ' ' || c.is_ascii_graphic() && !matches!(c, '"' | '\\') {
             visible.push(c);
+        } else {
+            visible.extend(c.escape_default());
         }
         visible
     })
@@ -166,7 +197,7 @@ mod tests {
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             client: IpAddr::from([192, 0, 2, 1]),
             method: "GET".to_owned(),
-            path: "/install/\"\n".to_owned(),
+            path: "/install/\"\n\u{202e}".to_owned(),
             protocol: "HTTP/1.1",
             status: 200,
             bytes: 87,
@@ -177,7 +208,7 @@ mod tests {
             user_agent: Some("curl/7.88.1".to_owned()),
             fault: None,
         };
-        sender.send(line).expect("there is room");
+        sender.send(Message::Line(line.into())).expect("there is room");
         drop(sender);
         let mut out = Vec::new();
         write_lines(format, &receiver, &mut out);
@@ -188,7 +219,7 @@ mod tests {
     fn text_is_one_line_whatever_was_asked_for() {
         assert_eq!(
             written(LogFormat::Text),
-            "192.0.2.1 - - [14/Nov/2023:22:13:20 +0000] \"GET /install/\\\"\\n HTTP/1.1\" 200 87 \"-\" \"curl/7.88.1\" 1.500 \
+            "192.0.2.1 - - [14/Nov/2023:22:13:20 +0000] \"GET /install/\\\"\\n\\u{202e} HTTP/1.1\" 200 87 \"-\" \"curl/7.88.1\" 1.500 \
              release=7 cut\n"
         );
     }

@@ -1,12 +1,21 @@
 //! What all connections share.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
+use artifact::Sha256Digest;
+use tokio::runtime::Handle;
 
 use super::{access_log::AccessLog, client::Proxies, metrics::Metrics, source::Source, sticky::Sticky};
 use crate::{
-    blob::{BlobCache, BlobFault, Found, Resident},
+    blob::{BlobCache, Found, Need, Resident},
     catalog::Catalog,
 };
 
@@ -35,12 +44,30 @@ pub(crate) struct App {
     pub(crate) access_log: AccessLog,
     /// Whose word about clients counts.
     pub(crate) proxies: Proxies,
+    /// Where blobs are brought: it ends after all threads that serve.
+    background: Handle,
+    ending: AtomicBool,
+}
+
+/// Why a package cannot be served now.
+#[derive(Debug)]
+pub(crate) enum Unavailable {
+    /// It cannot be had; the log says why.
+    Fault,
+    /// There is no memory for it.
+    Full,
 }
 
 impl App {
     /// Nothing is served yet. `memory` in bytes.
     #[must_use]
-    pub(crate) fn new(memory: u64, pair_window: Duration, access_log: AccessLog, proxies: Proxies) -> Self {
+    pub(crate) fn new(
+        memory: u64,
+        pair_window: Duration,
+        access_log: AccessLog,
+        proxies: Proxies,
+        background: Handle,
+    ) -> Self {
         Self {
             served: ArcSwapOption::empty(),
             blobs: BlobCache::new(memory),
@@ -48,6 +75,8 @@ impl App {
             metrics: Arc::default(),
             access_log,
             proxies,
+            background,
+            ending: AtomicBool::new(false),
         }
     }
 
@@ -66,17 +95,33 @@ impl App {
     pub(crate) fn blob(
         &self,
         served: &Served,
-        digest: artifact::Sha256Digest,
+        digest: Sha256Digest,
         size: u64,
-    ) -> Result<Arc<Resident>, BlobFault> {
-        match self.blobs.get(digest, size) {
+        need: Need,
+    ) -> Result<Arc<Resident>, Unavailable> {
+        match self.blobs.get(digest, size, need) {
             Found::Here(blob) => Ok(blob),
             Found::Begun(blob, filler) => {
-                served.source.fill(filler, Arc::clone(&self.metrics));
+                served.source.fill(filler, Arc::clone(&self.metrics), &self.background);
                 Ok(blob)
             }
-            Found::Broken(fault) => Err(fault),
+            Found::Broken(_) => Err(Unavailable::Fault),
+            Found::Full => Err(Unavailable::Full),
         }
+    }
+
+    /// Gives back memory that nobody needs any more.
+    pub(crate) fn trim(&self) {
+        self.blobs.trim();
+    }
+
+    /// From now on, nobody should be sent here.
+    pub(crate) fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// The counters as text.

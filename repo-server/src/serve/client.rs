@@ -1,11 +1,24 @@
 //! Who asks, and by which name and scheme: from the connection, or from a proxy that is trusted.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, header, uri::Authority};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Whether a text names a server as `Host` may, and as stands in links and commands: a name or an address, and perhaps a
+/// port. RFC 3986 permits more, which no server is called.
+pub(crate) fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_name = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = is_name || inner.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    is_host && port.is_none_or(|port| port.parse::<u16>().is_ok() && !port.starts_with('+'))
+}
 
 /// Networks whose `X-Forwarded-*` fields are believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,7 +76,7 @@ impl Proxies {
         Self(networks)
     }
 
-    fn trust(&self, address: IpAddr) -> bool {
+    pub(crate) fn trust(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 
@@ -78,7 +91,9 @@ impl Proxies {
         let mut client = peer;
         for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
             // What cannot be read may have been made up, and so may all before it.
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            let hop = hop.trim();
+            let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+            let Some(address) = hop.parse::<IpAddr>().ok().or_else(with_port) else { break };
             client = address.to_canonical();
             if !self.trust(client) {
                 break;
@@ -129,6 +144,8 @@ mod tests {
             ("192.0.2.1", &["198.51.100.1"], "192.0.2.1"),
             ("::ffff:192.0.2.1", &[], "192.0.2.1"),
             ("10.1.2.3", &["198.51.100.1"], "198.51.100.1"),
+            ("10.1.2.3", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("10.1.2.3", &["[fd00::7]:4711"], "fd00::7"),
             ("10.1.2.3", &["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
             ("10.1.2.3", &["203.0.113.9", "198.51.100.1, 10.9.9.9"], "198.51.100.1"),
             ("10.1.2.3", &["198.51.100.1, unknown"], "10.1.2.3"),
@@ -137,6 +154,18 @@ mod tests {
             ("fd00::2", &["198.51.100.1"], "fd00::2"),
         ] {
             assert_eq!(client(peer, forwarded), address(expected), "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn servers_have_names_that_are_safe_in_a_shell() {
+        for good in ["mirror", "mirror.test:8443", "127.0.0.1", "[::1]", "[fd00::1]:443", "a_b-c.d"] {
+            assert!(is_authority(good), "{good}");
+        }
+        for bad in
+            ["", ":80", "a@b", "$(id)", "x';id;'", "a,b", "[]", "[::1]x", "a:", "a:b", "a:99999", "a:+1", "a b", "[::1"]
+        {
+            assert!(!is_authority(bad), "{bad}");
         }
     }
 

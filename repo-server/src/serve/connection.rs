@@ -11,7 +11,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -39,6 +39,10 @@ const STREAMS: u32 = 32;
 const WRITE_BUFFER: usize = 64 << 10;
 /// What rustls holds back at most.
 const TLS_BUFFER: usize = 16 << 10;
+/// What the kernel holds at most of what was not sent yet, beyond one write.
+const UNSENT: u32 = 128 << 10;
+/// How long a client has to close after it was told to.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// How HTTP/2 begins where no TLS says so, RFC 9113 section 3.4.
 const HTTP2_PREFACE: &[u8] = b"PRI ";
 
@@ -60,38 +64,36 @@ impl Connector {
     }
 
     /// Serves one connection to its end. An error is the peer's or the network's.
-    pub(crate) async fn serve(self, stream: TcpStream, address: SocketAddr) -> Result<(), ConnectionError> {
+    pub(crate) async fn serve(mut self, stream: TcpStream, address: SocketAddr) -> Result<(), ConnectionError> {
         // Answers are written whole: waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
+        // Progress is what the kernel takes, so it must not take megabytes at once for a slow reader.
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         let stream = Paced::new(stream, self.limits.pace);
         let peer = Peer { address: address.ip(), secure: self.tls.is_some() };
-        let activity = stream.activity();
         let Some(acceptor) = &self.tls else {
-            return match self.begins_as(stream.socket()).await? {
+            // Who has not asked yet when the server ends is not waited for.
+            let protocol = tokio::select! {
+                protocol = begins_as(stream.socket(), self.limits.head_timeout) => protocol?,
+                _ = self.ending.changed() => return Ok(()),
+            };
+            return match protocol {
                 Protocol::Http1 => self.http1(stream, peer).await,
-                Protocol::Http2 => self.http2(stream, peer, activity).await,
+                Protocol::Http2 => self.http2(stream, peer).await,
             };
         };
         let accept = acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(TLS_BUFFER)));
-        let stream = timeout(self.limits.handshake_timeout, accept)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(ConnectionError::Handshake)?;
+        let accepted = tokio::select! {
+            accepted = timeout(self.limits.handshake_timeout, accept) => accepted,
+            _ = self.ending.changed() => return Ok(()),
+        };
+        let stream =
+            accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(ConnectionError::Handshake)?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.http2(stream, peer, activity).await
+            self.http2(stream, peer).await
         } else {
             self.http1(stream, peer).await
         }
-    }
-
-    /// Looks at the first bytes without taking them.
-    async fn begins_as(&self, stream: &TcpStream) -> Result<Protocol, ConnectionError> {
-        let mut first = [0; HTTP2_PREFACE.len()];
-        let peek = timeout(self.limits.head_timeout, stream.peek(&mut first)).await;
-        let count = peek
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|error| ConnectionError::Http(error.into()))?;
-        Ok(if &first[..count] == HTTP2_PREFACE { Protocol::Http2 } else { Protocol::Http1 })
     }
 
     async fn http1(
@@ -102,7 +104,7 @@ impl Connector {
         let front = self.front;
         let service = service_fn(move |request| {
             let front = front.clone();
-            async move { front.answer(peer, request).await }
+            async move { front.answer(peer, request, Activity::default()).await }
         });
         let mut builder = http1::Builder::new();
         builder
@@ -124,13 +126,14 @@ impl Connector {
         mut self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         peer: Peer,
-        activity: Activity,
     ) -> Result<(), ConnectionError> {
-        let front = self.front;
+        let (front, activity) = (self.front, Activity::default());
+        let noted = activity.clone();
         let service = service_fn(move |request| {
-            let front = front.clone();
-            async move { front.answer(peer, request).await }
+            let (front, activity) = (front.clone(), noted.clone());
+            async move { front.answer(peer, request, activity).await }
         });
+        let (head_timeout, window) = (self.limits.head_timeout, self.limits.pace.window);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -143,13 +146,35 @@ impl Connector {
             result = connection.as_mut() => return result.map_err(|error| ConnectionError::Http(error.into())),
             _ = self.ending.changed() => connection.as_mut().graceful_shutdown(),
             // hyper has a limit for heads of HTTP/1 alone.
-            () = activity.silence(self.limits.head_timeout) => return Ok(()),
+            () = activity.silence(head_timeout, window) => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
             result = connection.as_mut() => result.map_err(|error| ConnectionError::Http(error.into())),
-            () = activity.silence(self.limits.head_timeout) => Ok(()),
+            // What is asked for at the last moment is answered; who then takes nothing is not waited for.
+            () = activity.silence(GOODBYE, window) => Ok(()),
         }
     }
+}
+
+/// Looks at the first bytes without taking them.
+async fn begins_as(stream: &TcpStream, patience: Duration) -> Result<Protocol, ConnectionError> {
+    let peek = async {
+        let mut first = [0; HTTP2_PREFACE.len()];
+        loop {
+            let count = stream.peek(&mut first).await?;
+            let begin = &first[..count];
+            if begin == HTTP2_PREFACE {
+                return Ok(Protocol::Http2);
+            }
+            if count == 0 || !HTTP2_PREFACE.starts_with(begin) {
+                return Ok(Protocol::Http1);
+            }
+            // A beginning that can be either: the rest is on its way.
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let protocol = timeout(patience, peek).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    protocol.map_err(|error: io::Error| ConnectionError::Http(error.into()))
 }
 
 enum Protocol {

@@ -21,11 +21,13 @@ use tower_service::Service;
 
 use super::{
     access_log::Line,
-    app::{App, Served},
+    app::{App, Served, Unavailable},
+    client::is_authority,
     metrics::{Metrics, Route},
+    pace::Activity,
 };
 use crate::{
-    blob::{BlobFault, Body, Meter, Segment},
+    blob::{BlobFault, Body, Meter, Need, Segment},
     catalog::{Content, Follows, Hit, Lifetime, Release, Reply, Resource},
 };
 
@@ -70,10 +72,16 @@ impl Front {
     }
 
     /// Answers a request; it cannot fail, since every fault has an answer.
-    pub(crate) async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    pub(crate) async fn answer(
+        &self,
+        peer: Peer,
+        request: Request<Incoming>,
+        activity: Activity,
+    ) -> Result<Answer, Infallible> {
+        activity.note();
         let start = Instant::now();
         let (parts, body) = request.into_parts();
-        let watch = Watch::new(&self.app, peer, start, &parts);
+        let mut watch = Watch::new(&self.app, peer, start, &parts, activity);
         if let Err(refusal) = acceptable(&parts, &body) {
             return Ok(watch.finish(refused(refusal), Route::Other, None));
         }
@@ -89,6 +97,9 @@ impl Front {
         };
         if let Some(hit) = served.catalog.find(parts.uri.path()) {
             let (response, route, release) = self.file(served, &hit, watch.client, &parts);
+            if route == Route::Package && parts.method == Method::GET {
+                watch.download = Some((parts.uri.path().into(), Arc::clone(&release)));
+            }
             return Ok(watch.finish(response, route, Some(release)));
         }
         let mut request = Request::from_parts(parts, axum::body::Body::empty());
@@ -118,11 +129,20 @@ impl Front {
             return (method_not_allowed(), route, id);
         }
         let reply = resource.reply(method, headers, hit.lifetime);
-        if hit.lifetime == Lifetime::Current && is_package && method == Method::GET && reply.status.is_success() {
+        if hit.lifetime == Lifetime::Current && is_package && method == Method::GET && is_download(reply.status) {
             self.app.sticky.remember(client, path, &id);
         }
-        let response = self.with_body(served, resource, reply).unwrap_or_else(|fault| {
-            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, &format!("{fault}\n"));
+        let need = match hit.lifetime {
+            Lifetime::Current => Need::Current,
+            Lifetime::Release => Need::Earlier,
+        };
+        // What is wrong with the store is for the log, and not for strangers.
+        let response = self.with_body(served, resource, reply, need).unwrap_or_else(|reason| {
+            let said = match reason {
+                Unavailable::Fault => "this package cannot be read at the moment\n",
+                Unavailable::Full => "too many different packages are being downloaded at the moment\n",
+            };
+            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, said);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             response
         });
@@ -155,7 +175,13 @@ impl Front {
         Some((release, release.file(path)?))
     }
 
-    fn with_body(&self, served: &Served, resource: &Resource, reply: Reply) -> Result<Response<Body>, BlobFault> {
+    fn with_body(
+        &self,
+        served: &Served,
+        resource: &Resource,
+        reply: Reply,
+        need: Need,
+    ) -> Result<Response<Body>, Unavailable> {
         let body = match (reply.body, &resource.content) {
             (Follows::Nothing, _) => Body::empty(),
             (Follows::Whole, Content::Inline(bytes)) => Body::text(bytes.clone()),
@@ -164,15 +190,15 @@ impl Front {
                 Body::many(multipart(parts, tail, |range| Segment::Bytes(cut(bytes, range))))
             }
             (Follows::Whole, Content::Blob(digest)) => {
-                let blob = self.app.blob(served, *digest, resource.size)?;
+                let blob = self.app.blob(served, *digest, resource.size, need)?;
                 crate::http::ByteRange::whole(resource.size)
                     .map_or_else(Body::empty, |range| Body::one(Segment::range(blob, range)))
             }
             (Follows::Part(range), Content::Blob(digest)) => {
-                Body::one(Segment::range(self.app.blob(served, *digest, resource.size)?, range))
+                Body::one(Segment::range(self.app.blob(served, *digest, resource.size, need)?, range))
             }
             (Follows::Parts(parts, tail), Content::Blob(digest)) => {
-                let blob = self.app.blob(served, *digest, resource.size)?;
+                let blob = self.app.blob(served, *digest, resource.size, need)?;
                 Body::many(multipart(parts, tail, |range| Segment::range(Arc::clone(&blob), range)))
             }
         };
@@ -209,6 +235,9 @@ fn acceptable(parts: &Parts, body: &Incoming) -> Result<(), &'static str> {
             _ => return Err("the request has no usable Host\n"),
         }
     }
+    if parts.uri.authority().is_some_and(|authority| !is_authority(authority.as_str())) {
+        return Err("the request has no usable authority\n");
+    }
     if headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
         || !body.is_end_stream()
@@ -219,7 +248,12 @@ fn acceptable(parts: &Parts, body: &Incoming) -> Result<(), &'static str> {
 }
 
 fn is_host(host: &HeaderValue) -> bool {
-    host.is_empty() || host.to_str().is_ok_and(|host| host.parse::<http::uri::Authority>().is_ok())
+    host.is_empty() || host.to_str().is_ok_and(is_authority)
+}
+
+/// Whether a download can go on after an answer with this status, or was found to be done.
+fn is_download(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::NOT_MODIFIED
 }
 
 /// The same URI with `https:`, RFC 9110 section 15.4.9. `acceptable` has looked at the host.
@@ -267,12 +301,15 @@ struct Watch {
     client: IpAddr,
     start: Instant,
     head: bool,
+    activity: Activity,
+    /// A package's path and release, while it is being downloaded.
+    download: Option<(Box<str>, Arc<str>)>,
     /// What the log will say, if it is on.
     line: Option<Box<Line>>,
 }
 
 impl Watch {
-    fn new(app: &Arc<App>, peer: Peer, start: Instant, parts: &Parts) -> Self {
+    fn new(app: &Arc<App>, peer: Peer, start: Instant, parts: &Parts, activity: Activity) -> Self {
         let Parts { method, uri, headers, version, .. } = parts;
         let client = app.proxies.client(peer.address, headers);
         let said = |name| headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into());
@@ -297,7 +334,7 @@ impl Watch {
                 fault: None,
             })
         });
-        Self { app: Arc::clone(app), client, start, head: method == Method::HEAD, line }
+        Self { app: Arc::clone(app), client, start, head: method == Method::HEAD, activity, download: None, line }
     }
 
     fn finish(mut self, response: Response<Body>, route: Route, release: Option<Arc<str>>) -> Answer {
@@ -311,10 +348,13 @@ impl Watch {
         let body = if self.head { Body::empty() } else { body };
         let transfer = Transfer {
             metrics: Arc::clone(&self.app.metrics),
+            activity: self.activity,
             expected: body.len(),
             sent: 0,
             fault: None,
-            log: self.line.map(|line| (line, self.app, self.start)),
+            download: self.download.map(|(path, release)| (self.client, path, release)),
+            log: self.line.map(|line| (line, self.start)),
+            app: self.app,
         };
         Response::from_parts(parts, Either::Left(body.metered(Box::new(transfer))))
     }
@@ -336,15 +376,20 @@ impl Watch {
 /// Lives as long as the body does.
 #[derive(Debug)]
 struct Transfer {
+    app: Arc<App>,
     metrics: Arc<Metrics>,
+    activity: Activity,
     expected: u64,
     sent: u64,
     fault: Option<BlobFault>,
-    log: Option<(Box<Line>, Arc<App>, Instant)>,
+    download: Option<(IpAddr, Box<str>, Arc<str>)>,
+    log: Option<(Box<Line>, Instant)>,
 }
 
 impl Meter for Transfer {
     fn sent(&mut self, bytes: usize) {
+        self.activity.note();
+        self.metrics.sent.inc_by(bytes as u64);
         self.sent += bytes as u64;
     }
 
@@ -355,17 +400,21 @@ impl Meter for Transfer {
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        self.metrics.sent.inc_by(self.sent);
         let complete = self.sent == self.expected;
         if !complete {
             self.metrics.aborted.inc();
         }
-        if let Some((mut line, app, start)) = self.log.take() {
+        if let Some((client, path, release)) = self.download.take()
+            && let Some(served) = &*self.app.served()
+        {
+            self.app.sticky.ended(client, &path, &release, &served.catalog.current().id);
+        }
+        if let Some((mut line, start)) = self.log.take() {
             line.bytes = self.sent;
             line.complete = complete;
             line.duration = start.elapsed();
             line.fault = self.fault.take().map(|fault| fault.to_string());
-            app.access_log.write(*line);
+            self.app.access_log.write(*line);
         }
     }
 }

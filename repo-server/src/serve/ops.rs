@@ -16,8 +16,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// False until a release is loaded. It stays true when a later one cannot be: the old one is served on.
+/// False until a release is loaded, and when the server ends. It stays true when a later release cannot be loaded: the old
+/// one is served on.
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
+    if app.is_ending() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned());
+    }
     match &*app.served() {
         Some(served) => (StatusCode::OK, format!("serving release {}\n", served.catalog.current().id)),
         None => (StatusCode::SERVICE_UNAVAILABLE, "no release is loaded yet\n".to_owned()),

@@ -35,21 +35,25 @@ pub(crate) struct Paced<S> {
     /// Made when the socket is full for the first time.
     timer: Option<Pin<Box<Sleep>>>,
     blocked: bool,
-    activity: Activity,
 }
 
-/// Counts the times that bytes came or went.
+/// Counts what a client asked for and what it took. Bytes of HTTP/2 that are neither do not count: a client must not keep a
+/// connection by them alone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Activity(Arc<AtomicU64>);
 
 impl Activity {
-    fn note(&self) {
+    pub(crate) fn note(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns when nothing came or went for `span`, and before twice that time.
-    pub(crate) async fn silence(&self, span: Duration) {
+    /// Returns when there was nothing at all for `first`, or nothing more for `span`, and before twice that time.
+    pub(crate) async fn silence(&self, first: Duration, span: Duration) {
+        sleep(first).await;
         let mut seen = self.0.load(Ordering::Relaxed);
+        if seen == 0 {
+            return;
+        }
         loop {
             sleep(span).await;
             let now = self.0.load(Ordering::Relaxed);
@@ -64,17 +68,12 @@ impl Activity {
 impl<S> Paced<S> {
     /// Begins to watch.
     pub(crate) fn new(socket: S, pace: Pace) -> Self {
-        Self { socket, pace, sent: 0, timer: None, blocked: false, activity: Activity::default() }
+        Self { socket, pace, sent: 0, timer: None, blocked: false }
     }
 
     /// What it wraps.
     pub(crate) fn socket(&self) -> &S {
         &self.socket
-    }
-
-    /// To see whether anything comes or goes.
-    pub(crate) fn activity(&self) -> Activity {
-        self.activity.clone()
     }
 
     /// Takes note of a write, and ends the connection when its time is over.
@@ -83,7 +82,6 @@ impl<S> Paced<S> {
             Poll::Ready(Ok(bytes)) => {
                 self.sent += bytes as u64;
                 self.blocked = false;
-                self.activity.note();
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -120,11 +118,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if result.is_ready() {
-            self.activity.note();
-        }
-        result
+        Pin::new(&mut self.socket).poll_read(context, buffer)
     }
 }
 

@@ -53,8 +53,8 @@ async fn human(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).expect("visible"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // The commands name the server as it was asked for.
-    headers.insert(header::VARY, HeaderValue::from_static("Host, X-Forwarded-Proto"));
+    // The commands name the server as it was asked for; the host is part of every cache's key anyway.
+    headers.insert(header::VARY, HeaderValue::from_static("X-Forwarded-Proto"));
     response
 }
 

@@ -1,10 +1,11 @@
 //! A server from its first to its last breath: sockets, threads, signals.
 
 use std::{
+    collections::HashMap,
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -34,8 +35,8 @@ use super::{
     tls::{Certificates, TlsError},
 };
 
-/// Threads that may wait for disks, for each thread that serves.
-const BLOCKING_THREADS: usize = 2;
+/// Threads that may wait for disks.
+const BLOCKING_THREADS: usize = 4;
 /// How many connections the kernel holds that were not accepted yet.
 const BACKLOG: i32 = 1024;
 
@@ -109,7 +110,11 @@ fn open_store(origin: &Origin) -> Result<Option<Store>, FollowError> {
 pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
     raise_file_limit();
     let access_log = AccessLog::start(config.access_log)?;
-    let app = Arc::new(App::new(config.memory, config.pair_window, access_log, config.proxies.clone()));
+    // The one that outlives all others: blobs and releases come by it.
+    let control = runtime()?;
+    let background = control.handle().clone();
+    let app = App::new(config.memory, config.pair_window, access_log, config.proxies.clone(), background);
+    let app = Arc::new(app);
     let certificates = config.tls.clone().map(Certificates::load).transpose()?;
     let acceptor = certificates.as_ref().map(Certificates::server_config).transpose()?;
     let acceptor = acceptor.map(|tls| TlsAcceptor::from(Arc::new(tls)));
@@ -119,7 +124,7 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
         Origin::Dir(root) => {
             let mut follower = TreeFollower::new(root.clone(), Arc::clone(&app));
             // A folder that is wrong now is a mistake; a store may just not be reachable yet.
-            runtime()?.block_on(follower.look())?;
+            control.block_on(follower.look())?;
             Some(follower)
         }
         Origin::Store { .. } => None,
@@ -142,16 +147,14 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
     let ops = config.ops_listen.map(listen).transpose()?;
 
     let (end, ending) = watch::channel(false);
-    let open = Arc::new(AtomicUsize::new(0));
+    let room = Room::new(&app, config.max_connections, config.max_connections_per_address);
     let workers = (0..config.threads.get())
         .map(|index| {
             let doors = doors.iter().map(Door::try_clone).collect::<io::Result<Vec<_>>>()?;
             let worker = Worker {
                 doors,
-                app: Arc::clone(&app),
                 limits: config.limits,
-                open: Arc::clone(&open),
-                max_connections: config.max_connections,
+                room: room.clone(),
                 ending: ending.clone(),
                 deadline: config.shutdown_deadline,
             };
@@ -163,7 +166,7 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
 
     let scheme = if certificates.is_some() { "https" } else { "http" };
     info!(%address, scheme, "listening");
-    runtime()?.block_on(async {
+    control.block_on(async {
         if let Some(follower) = tree {
             tokio::spawn(follow::follow(follower));
         }
@@ -183,7 +186,8 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         signalled().await?;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        info!(open = open.load(Ordering::Relaxed), "ending; downloads may go on until the deadline");
+        info!(open = room.open.load(Ordering::Relaxed), "ending; downloads may go on until the deadline");
+        app.end();
         let _ = end.send(true);
         // The ops port answers until all downloads are done.
         tokio::task::spawn_blocking(move || workers.into_iter().all(|worker| worker.join().is_ok()))
@@ -192,6 +196,7 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
         Ok::<(), io::Error>(())
     })?;
     info!("ended");
+    app.access_log.finish();
     Ok(())
 }
 
@@ -259,23 +264,20 @@ impl Door {
 /// One thread that serves.
 struct Worker {
     doors: Vec<Door>,
-    app: Arc<App>,
     limits: Limits,
-    open: Arc<AtomicUsize>,
-    max_connections: usize,
+    room: Room,
     ending: watch::Receiver<bool>,
     deadline: Duration,
 }
 
 impl Worker {
     fn run(self, runtime: &Runtime) {
-        let Self { doors, app, limits, open, max_connections, ending, deadline } = self;
+        let Self { doors, limits, room, ending, deadline } = self;
         runtime.block_on(async {
             let mut accepting = JoinSet::new();
             for Door { listener, front, tls } in doors {
                 let connector = Connector::new(front, limits, tls, ending.clone());
-                let room = Room { app: Arc::clone(&app), open: Arc::clone(&open), max: max_connections };
-                accepting.spawn(accept(listener, connector, room, ending.clone(), deadline));
+                accepting.spawn(accept(listener, connector, room.clone(), ending.clone(), deadline));
             }
             while let Some(result) = accepting.join_next().await {
                 if let Err(error) = result.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
@@ -304,7 +306,7 @@ async fn accept(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, address)) => {
-                let Some(place) = room.enter() else { continue };
+                let Some(place) = room.enter(address.ip()) else { continue };
                 let (connector, app) = (connector.clone(), Arc::clone(&room.app));
                 connections.spawn(async move {
                     let _place = place;
@@ -331,34 +333,62 @@ async fn accept(
     Ok(())
 }
 
-/// How many connections there may be.
+/// How many connections there may be, of all clients and of each.
+#[derive(Clone)]
 struct Room {
     app: Arc<App>,
     open: Arc<AtomicUsize>,
     max: usize,
+    of_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    max_of_address: usize,
 }
 
 /// A connection's place; free again when it is dropped.
 struct Place {
-    app: Arc<App>,
-    open: Arc<AtomicUsize>,
+    room: Room,
+    address: IpAddr,
 }
 
 impl Room {
-    fn enter(&self) -> Option<Place> {
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
-            self.open.fetch_sub(1, Ordering::Relaxed);
+    fn new(app: &Arc<App>, max: usize, max_of_address: usize) -> Self {
+        Self { app: Arc::clone(app), open: Arc::default(), max, of_address: Arc::default(), max_of_address }
+    }
+
+    fn of_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.of_address.lock().expect("nobody panics while holding it")
+    }
+
+    fn enter(&self, address: IpAddr) -> Option<Place> {
+        let address = address.to_canonical();
+        let mut of_address = self.of_address();
+        let count = of_address.entry(address).or_default();
+        // Behind a proxy of ours are many clients.
+        let is_crowded = *count >= self.max_of_address && !self.app.proxies.trust(address);
+        if is_crowded || self.open.load(Ordering::Relaxed) >= self.max {
+            if *count == 0 {
+                of_address.remove(&address);
+            }
             self.app.metrics.refused.inc();
             return None;
         }
+        *count += 1;
+        drop(of_address);
+        self.open.fetch_add(1, Ordering::Relaxed);
         self.app.metrics.connections.inc();
-        Some(Place { app: Arc::clone(&self.app), open: Arc::clone(&self.open) })
+        Some(Place { room: self.clone(), address })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.app.metrics.connections.dec();
+        self.room.open.fetch_sub(1, Ordering::Relaxed);
+        self.room.app.metrics.connections.dec();
+        let mut of_address = self.room.of_address();
+        if let Some(count) = of_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                of_address.remove(&self.address);
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ use super::{
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Settings {
-    #[arg(long, value_name = "URL", env = "SLIPWAY_STORE", conflicts_with = "dir", help = StoreUrl::HELP)]
+    #[arg(long, value_name = "URL", env = "SLIPWAY_STORE", help = StoreUrl::HELP)]
     #[serde(default, deserialize_with = "parsed")]
     store: Option<StoreUrl>,
     #[arg(long, value_name = "URL", env = "SLIPWAY_ENDPOINT", help = Endpoint::HELP)]
@@ -59,18 +59,21 @@ pub(crate) struct Settings {
     /// Connections at once [default: 20000]
     #[arg(long, value_name = "N", env = "SLIPWAY_MAX_CONNECTIONS")]
     max_connections: Option<NonZeroUsize>,
+    /// Connections at once from one address that is no trusted proxy [default: 1024]
+    #[arg(long, value_name = "N", env = "SLIPWAY_MAX_CONNECTIONS_PER_ADDRESS")]
+    max_connections_per_address: Option<NonZeroUsize>,
     /// For a request's head, and for a connection between requests [default: 30]
     #[arg(long, value_name = "SECONDS", env = "SLIPWAY_HEAD_TIMEOUT")]
-    head_timeout: Option<u64>,
-    /// Bytes a second that a reader must take on average over a minute [default: 1024]
+    head_timeout: Option<u32>,
+    /// Bytes a second that a reader must take on average over two minutes [default: 1024]
     #[arg(long, value_name = "BYTES", env = "SLIPWAY_MIN_RATE")]
     min_rate: Option<u64>,
     /// How long a package's checksum is answered from the release that its client got the package from [default: 120]
     #[arg(long, value_name = "SECONDS", env = "SLIPWAY_PAIR_WINDOW")]
-    pair_window: Option<u64>,
+    pair_window: Option<u32>,
     /// How long downloads may go on when the server is told to end [default: 30]
     #[arg(long, value_name = "SECONDS", env = "SLIPWAY_SHUTDOWN_DEADLINE")]
-    shutdown_deadline: Option<u64>,
+    shutdown_deadline: Option<u32>,
     /// Networks whose X-Forwarded-For and X-Forwarded-Proto are believed
     #[arg(long, value_name = "RANGE", env = "SLIPWAY_TRUSTED_PROXY", value_delimiter = ',')]
     #[serde(default, deserialize_with = "networks")]
@@ -112,6 +115,8 @@ pub(crate) struct Config {
     pub(crate) memory: u64,
     /// At once.
     pub(crate) max_connections: usize,
+    /// At once, of one address.
+    pub(crate) max_connections_per_address: usize,
     /// Of each connection.
     pub(crate) limits: Limits,
     /// See [`super::sticky`].
@@ -188,7 +193,7 @@ impl SettingsError {
                 "the file has the flags of `repo-server serve --help` as keys, without dashes in front"
             }
             Self::NoOrigin => "name a release store with --store, or a dist tree with --dir",
-            Self::TwoOrigins => "leave one of them out",
+            Self::TwoOrigins => "leave one of them out; SLIPWAY_STORE and SLIPWAY_DIR count as well",
             Self::HalfPair { .. } | Self::NoTls => "set both --tls-cert and --tls-key, or neither",
         }
         .to_owned()
@@ -205,12 +210,13 @@ impl Settings {
     /// These, and where they say nothing, `file`'s.
     #[must_use]
     pub(crate) fn over(self, file: Self) -> Self {
-        let has_dir = self.dir.is_some();
+        let (has_dir, has_origin) = (self.dir.is_some(), self.dir.is_some() || self.store.is_some());
         Self {
             // A flag for one replaces the file's other.
             dir: self.dir.or(file.dir.filter(|_| self.store.is_none())),
             store: self.store.or(file.store.filter(|_| !has_dir)),
-            endpoint: self.endpoint.or(file.endpoint),
+            // It belongs to the store beside it.
+            endpoint: self.endpoint.or(file.endpoint.filter(|_| !has_origin)),
             listen: self.listen.or(file.listen),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
@@ -219,6 +225,7 @@ impl Settings {
             threads: self.threads.or(file.threads),
             memory: self.memory.or(file.memory),
             max_connections: self.max_connections.or(file.max_connections),
+            max_connections_per_address: self.max_connections_per_address.or(file.max_connections_per_address),
             head_timeout: self.head_timeout.or(file.head_timeout),
             min_rate: self.min_rate.or(file.min_rate),
             pair_window: self.pair_window.or(file.pair_window),
@@ -247,9 +254,9 @@ impl Settings {
             return Err(SettingsError::NoTls);
         }
         let port = if tls.is_some() { 8443 } else { 8080 };
-        let seconds = |setting: Option<u64>, default| Duration::from_secs(setting.unwrap_or(default));
-        // A minute evens out what a lossy network does.
-        let window = Duration::from_mins(1);
+        let seconds = |setting: Option<u32>, default| Duration::from_secs(setting.unwrap_or(default).into());
+        // Evens out what a lossy network does, and what the kernel takes in one piece.
+        let window = Duration::from_mins(2);
         Ok(Config {
             origin,
             listen: self.listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, port).into()),
@@ -259,6 +266,7 @@ impl Settings {
             threads: self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             memory: self.memory.unwrap_or(512).saturating_mul(1 << 20),
             max_connections: self.max_connections.map_or(20_000, NonZeroUsize::get),
+            max_connections_per_address: self.max_connections_per_address.map_or(1024, NonZeroUsize::get),
             limits: Limits {
                 head_timeout: seconds(self.head_timeout, 30),
                 handshake_timeout: Duration::from_secs(10),

@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use release_store::{Blob, BlobBody, ByteStream, Store};
 use rustix::fs::{Mode, OFlags, openat};
+use tokio::runtime::Handle;
 use tracing::{error, info};
 
 use super::metrics::{Fill, Metrics};
@@ -65,12 +66,14 @@ impl TreeFiles {
 
 impl Source {
     /// Brings a blob. The result is in the filler's blob, the metrics and the log.
-    pub(crate) fn fill(&self, filler: Filler, metrics: Arc<Metrics>) {
+    ///
+    /// The work is `background`'s: the thread that asked may end before others have read what it began.
+    pub(crate) fn fill(&self, filler: Filler, metrics: Arc<Metrics>, background: &Handle) {
         let blob = Blob { digest: filler.digest(), size: filler.size() };
         match self {
             Self::Tree(files) => {
                 let file = files.0.get(&blob.digest).cloned();
-                tokio::task::spawn_blocking(move || {
+                background.spawn_blocking(move || {
                     let Some(file) = file else {
                         return report("a dist tree", &Err(unreadable(filler, "its release is gone")), &metrics);
                     };
@@ -79,7 +82,7 @@ impl Source {
             }
             Self::Store(store) => {
                 let store = store.clone();
-                tokio::spawn(async move {
+                background.spawn(async move {
                     let place = store.url().to_string();
                     let result = match store.open_blob(blob, None).await {
                         Err(error) => Err(unreadable(filler, &chain(&error))),

@@ -21,6 +21,8 @@ const SHARDS: usize = 16;
 pub(crate) struct Sticky {
     ttl: Duration,
     hasher: RandomState,
+    /// When a download from a release that is not current any more last ended.
+    late: Mutex<Option<Instant>>,
     shards: [Shard; SHARDS],
 }
 
@@ -39,13 +41,32 @@ impl Sticky {
     #[must_use]
     pub(crate) fn new(ttl: Duration, capacity: NonZeroUsize) -> Self {
         let each = capacity.div_ceil(NonZeroUsize::new(SHARDS).expect("not zero"));
-        Self { ttl, hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::new(LruCache::new(each))) }
+        Self {
+            ttl,
+            hasher: RandomState::new(),
+            late: Mutex::new(None),
+            shards: std::array::from_fn(|_| Mutex::new(LruCache::new(each))),
+        }
     }
 
     /// Whether a pair that began before `switched` can still be open.
     #[must_use]
     pub(crate) fn may_matter(&self, switched: Instant) -> bool {
-        switched.elapsed() < self.ttl
+        let late = || *self.late.lock().expect("nobody panics while holding it");
+        switched.elapsed() < self.ttl || late().is_some_and(|when| when.elapsed() < self.ttl)
+    }
+
+    /// A download that `client` began is over: its time counts from now, unless another one began in the meantime.
+    pub(crate) fn ended(&self, client: IpAddr, package: &str, release: &Arc<str>, current: &str) {
+        let (key, shard) = self.slot(client, package);
+        let mut shard = shard.lock().expect("nobody panics while holding it");
+        if shard.peek(&key).is_none_or(|(known, _)| known == release) {
+            let now = Instant::now();
+            shard.put(key, (Arc::clone(release), now));
+            if **release != *current {
+                *self.late.lock().expect("nobody panics while holding it") = Some(now);
+            }
+        }
     }
 
     fn slot(&self, client: IpAddr, package: &str) -> (Key, &Shard) {
@@ -92,6 +113,23 @@ mod tests {
         assert_eq!(sticky.recall(CLIENT, "/a.deb"), Some(one));
         assert_eq!(sticky.recall(CLIENT, "/b.deb"), Some(two));
         assert_eq!(sticky.recall(OTHER, "/b.deb"), None);
+    }
+
+    #[test]
+    fn the_time_of_a_long_download_counts_from_its_end() {
+        let sticky = sticky(Duration::from_millis(300), 1000);
+        let (old, switched): (Arc<str>, Instant) = ("1".into(), Instant::now());
+        sticky.remember(CLIENT, "/a.deb", &old);
+        std::thread::sleep(Duration::from_millis(350));
+        assert!(!sticky.may_matter(switched));
+        sticky.ended(CLIENT, "/a.deb", &old, "2");
+        assert!(sticky.may_matter(switched));
+        assert_eq!(sticky.recall(CLIENT, "/a.deb"), Some(Arc::clone(&old)));
+        // A newer download of the same package is what its checksum must fit.
+        let new: Arc<str> = "2".into();
+        sticky.remember(CLIENT, "/a.deb", &new);
+        sticky.ended(CLIENT, "/a.deb", &old, "2");
+        assert_eq!(sticky.recall(CLIENT, "/a.deb"), Some(new));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod clients;
 mod raw;
 mod semantics;
 mod server;
+mod store;
 mod switching;
 mod tls;
 mod tree;

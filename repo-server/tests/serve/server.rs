@@ -33,7 +33,8 @@ impl Server {
         Self::spawn(command)
     }
 
-    fn command(flags: &[&str]) -> Command {
+    /// A server that still has to be told what to serve.
+    pub(crate) fn command(flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_repo-server"));
         command
             .args([

@@ -178,6 +178,21 @@ fn what_was_opened_or_read_outlives_its_file() {
 }
 
 #[test]
+fn connections_that_ask_for_nothing_do_not_hold_up_the_end() {
+    let tree = Tree::new(0, 1000);
+    let mut server = Server::with(&tree, &["--shutdown-deadline", "60"]);
+    let _silent = connect(server.address);
+    let mut idle = connect(server.address);
+    idle.write_all(format!("GET {CHECKSUM} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).expect("it reads");
+    let mut some = [0; 10];
+    idle.read_exact(&mut some).expect("it answers");
+    let start = std::time::Instant::now();
+    server.signal("TERM");
+    assert!(server.wait().success());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
 fn downloads_go_on_when_the_server_is_told_to_end() {
     let tree = Tree::new(0, 30_000_000);
     let mut server = Server::with(&tree, &["--shutdown-deadline", "20"]);

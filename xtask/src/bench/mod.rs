@@ -2,7 +2,9 @@
 
 mod dist;
 mod measure;
+mod publish;
 mod serve;
 
 pub(crate) use dist::run as dist;
+pub(crate) use publish::run as publish;
 pub(crate) use serve::run as serve;

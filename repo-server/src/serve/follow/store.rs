@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use release_store::{Generation, GenerationNumber, ReadError, Store};
+use release_store::{Generation, GenerationNumber, ReadError, Servable, Store};
 use tracing::info;
 
 use super::{FollowError, Follower};
@@ -31,6 +31,26 @@ impl StoreFollower {
         Self { store, app, current: None }
     }
 
+    async fn load(&self, number: GenerationNumber) -> Result<Servable, FollowError> {
+        Ok(self.store.validate(self.store.generation(number).await?).await?)
+    }
+
+    /// The releases before `number` that the store still keeps, newest first.
+    async fn earlier(&self, number: GenerationNumber) -> Result<Vec<Arc<Release>>, FollowError> {
+        let served = self.app.served();
+        let mut earlier = Vec::new();
+        let kept = self.store.generations().await?;
+        for other in kept.into_iter().filter(|other| *other < number).take(EARLIER) {
+            let known = served.as_ref().and_then(|served| served.catalog.release(&other.to_string()));
+            match known {
+                Some(release) => earlier.push(Arc::clone(release)),
+                // One that cannot be read does not hide the others.
+                None => earlier.extend(self.store.generation(other).await.ok().map(|read| Arc::new(prepare(&read)))),
+            }
+        }
+        Ok(earlier)
+    }
+
     fn switch(&mut self, generation: &Generation, earlier: Vec<Arc<Release>>) {
         let release = Arc::new(prepare(generation));
         info!(release = %release.id, version = release.manifest.version, store = %self.store.url(), "serving");
@@ -48,28 +68,33 @@ impl Follower for StoreFollower {
     const INTERVAL: Duration = Duration::from_secs(2);
 
     async fn look(&mut self) -> Result<(), FollowError> {
-        let Some(number) = self.store.latest(self.current).await? else {
+        self.app.trim();
+        let Some(newest) = self.store.latest(self.current).await? else {
             return match self.current {
                 Some(_) => Ok(()),
                 None => Err(ReadError::Empty { store: self.store.url().clone() }.into()),
             };
         };
-        let generation = self.store.validate(self.store.generation(number).await?).await?;
-        let earlier = if self.current.is_none() {
-            let kept = self.store.releases().await?;
-            let earlier = kept.iter().filter(|(other, _)| *other < number);
-            earlier
-                .filter_map(|(_, read)| read.as_ref().ok())
-                .take(EARLIER)
-                .map(|read| Arc::new(prepare(read)))
-                .collect()
-        } else {
-            let served = self.app.served();
-            let before = served.as_ref().map(|served| served.catalog.releases()).unwrap_or_default();
-            before.iter().take(EARLIER).cloned().collect()
-        };
-        self.switch(&generation, earlier);
-        Ok(())
+        let found = self.load(newest).await;
+        match (found, self.current) {
+            (Ok(generation), _) => {
+                let earlier = self.earlier(newest).await?;
+                self.switch(&generation, earlier);
+                Ok(())
+            }
+            (Err(error), Some(_)) => Err(error),
+            // Better an old release than none; the newest one is tried again.
+            (Err(error), None) => {
+                for number in self.store.generations().await?.into_iter().filter(|number| *number < newest) {
+                    if let Ok(generation) = self.load(number).await {
+                        let earlier = self.earlier(number).await?;
+                        self.switch(&generation, earlier);
+                        break;
+                    }
+                }
+                Err(error)
+            }
+        }
     }
 
     fn app(&self) -> &App {

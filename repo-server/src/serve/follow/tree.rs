@@ -23,8 +23,8 @@ use crate::serve::{
 /// How often a tree is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many earlier trees stay, with their open files.
-const EARLIER: usize = 3;
+/// How many earlier trees stay at most, with their open files.
+const EARLIER: usize = 16;
 
 /// Follows a dist tree, which `dist` swaps in whole.
 #[derive(Debug)]
@@ -98,6 +98,7 @@ impl Follower for TreeFollower {
     const INTERVAL: Duration = INTERVAL;
 
     async fn look(&mut self) -> Result<(), FollowError> {
+        self.app.trim();
         self.look_now()
     }
 
