@@ -102,11 +102,17 @@ impl Server {
         }
     }
 
-    /// A counter or gauge.
+    /// A counter or gauge; one with labels is not there before it is counted.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let text = super::raw::get(self.ops, "/metrics").text();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        match lines.next() {
+            Some(number) => number.parse().expect("a number"),
+            None => {
+                assert!(name.ends_with('}'), "no {name} in {text}");
+                0
+            }
+        }
     }
 
     pub(crate) fn signal(&self, name: &str) {

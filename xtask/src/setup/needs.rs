@@ -70,6 +70,7 @@ impl Need {
             ("curl", "curl"),
             ("wget", "wget"),
             ("aria2c", "aria2"),
+            ("zip", "zip"),
             ("xz", "xz-utils"),
             ("qemu-aarch64-static", "qemu-user-static"),
             ("mmdebstrap", "mmdebstrap"),

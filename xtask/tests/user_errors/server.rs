@@ -149,7 +149,22 @@ impl Server {
 
     /// One line for each request that ended: method, path, status, `[Range]`, `[If-Range]`.
     pub(crate) fn log(&self) -> Vec<String> {
-        read_lines(&self.path("access.log"))
+        const MARK: &str = "/mark-of-this-test";
+        // nginx answers first and writes its log then. It does one thing at a time, so with this request's line all lines of
+        // earlier ones are there.
+        let asked = TcpStream::connect(("127.0.0.1", self.port)).and_then(|mut stream| {
+            stream.write_all(format!("GET {MARK} HTTP/1.0\r\n\r\n").as_bytes()).map(|()| stream)
+        });
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let lines = read_lines(&self.path("access.log"));
+            let is_marked = lines.iter().any(|line| line.contains(MARK));
+            if is_marked || asked.is_err() {
+                return lines.into_iter().filter(|line| !line.contains(MARK)).collect();
+            }
+            assert!(Instant::now() < end, "nginx does not write its log: {lines:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
