@@ -106,13 +106,11 @@ impl Server {
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let text = super::raw::get(self.ops, "/metrics").text();
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        match lines.next() {
-            Some(number) => number.parse().expect("a number"),
-            None => {
-                assert!(name.ends_with('}'), "no {name} in {text}");
-                0
-            }
+        if let Some(number) = lines.next() {
+            return number.parse().expect("a number");
         }
+        assert!(name.ends_with('}'), "no {name} in {text}");
+        0
     }
 
     pub(crate) fn signal(&self, name: &str) {
