@@ -61,7 +61,8 @@ fn make(packager: &Packager<'_>, target: &Target) -> Result<Vec<u8>, PackageErro
     package.default_timestamp = u64::from(packager.stamp.time.unix());
 
     package.resolve_assets(&Silent).map_err(failed)?;
-    package.resolved_depends = Some(package.resolved_binary_dependencies(&Silent).map_err(failed)?);
+    // The real ones are put in later: what `$auto` would find here is wrong for a foreign architecture.
+    package.resolved_depends = Some(String::new());
     package.sort_assets_by_type();
     // The package is written anew with the payload: fast is enough.
     let compress = CompressConfig { fast: true, compress_type: Format::Gzip, compress_system: false, rsyncable: false };
