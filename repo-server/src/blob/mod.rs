@@ -6,4 +6,4 @@ mod resident;
 
 pub use body::{Body, Meter, Segment};
 pub use cache::{BlobCache, Found, Need};
-pub use resident::{BlobFault, Filler, PIECE, Resident};
+pub use resident::{BlobFault, Filler, PIECE, Reader, Resident};

@@ -4,11 +4,12 @@
 //! right: whoever reads a blob, or a part of it, to the end has what the release says, or an error.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Instant,
 };
 
@@ -74,7 +75,10 @@ struct Growing {
     bytes: u64,
     /// What went wrong, and when.
     failed: Option<(BlobFault, Instant)>,
-    waiting: Vec<Waker>,
+    /// Whom to wake when there is more, by the readers' numbers.
+    waiting: HashMap<u64, Waker>,
+    /// Readers so far.
+    readers: u64,
 }
 
 impl Resident {
@@ -110,16 +114,16 @@ impl Resident {
         if self.is_verified() { None } else { self.growing().failed.clone() }
     }
 
-    /// Bytes from `offset` on, at least one and at most `limit`, never past a piece's end, and never past `end`, the offset
-    /// after the last byte that the reader wants. `offset` is below it, and it is at most the size.
-    pub fn poll_read(
-        &self,
-        context: &Context<'_>,
-        offset: u64,
-        end: u64,
-        limit: usize,
-    ) -> Poll<Result<Bytes, BlobFault>> {
-        let limit = (end - offset).min(limit as u64);
+    /// Somebody who reads from `offset` to before `end`, which is at most the size.
+    #[must_use]
+    pub fn reader(self: &Arc<Self>, offset: u64, end: u64) -> Reader {
+        let mut growing = self.growing();
+        growing.readers += 1;
+        Reader { blob: Arc::clone(self), number: growing.readers, offset, end }
+    }
+
+    fn poll_read(&self, context: &Context<'_>, reader: u64, from: u64, end: u64, limit: usize) -> Poll<Read> {
+        let (offset, limit) = (from, (end - from).min(limit as u64));
         if let Some(pieces) = self.verified.get() {
             return Poll::Ready(Ok(slice(pieces, offset, limit)));
         }
@@ -136,9 +140,7 @@ impl Resident {
         if offset < readable {
             return Poll::Ready(Ok(slice(&growing.pieces, offset, (readable - offset).min(limit))));
         }
-        if !growing.waiting.iter().any(|waker| waker.will_wake(context.waker())) {
-            growing.waiting.push(context.waker().clone());
-        }
+        growing.waiting.insert(reader, context.waker().clone());
         Poll::Pending
     }
 
@@ -149,11 +151,45 @@ impl Resident {
     fn wake(mut growing: MutexGuard<'_, Growing>) {
         let waiting = std::mem::take(&mut growing.waiting);
         drop(growing);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     pub(super) fn touch(&self, now: u64) {
         self.used.store(now, Ordering::Relaxed);
+    }
+}
+
+type Read = Result<Bytes, BlobFault>;
+
+/// A stretch of a blob that is being read. Dropped, it is not waited for any more.
+#[derive(Debug)]
+pub struct Reader {
+    blob: Arc<Resident>,
+    number: u64,
+    offset: u64,
+    end: u64,
+}
+
+impl Reader {
+    /// How many bytes are still to be read.
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.end - self.offset
+    }
+
+    /// The next bytes: at least one and at most `limit`. Something must remain.
+    pub fn poll_next(&mut self, context: &Context<'_>, limit: usize) -> Poll<Read> {
+        let bytes = ready!(self.blob.poll_read(context, self.number, self.offset, self.end, limit))?;
+        self.offset += bytes.len() as u64;
+        Poll::Ready(Ok(bytes))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if !self.blob.is_verified() {
+            self.blob.growing().waiting.remove(&self.number);
+        }
     }
 }
 
@@ -254,7 +290,7 @@ mod tests {
     use super::*;
 
     fn read(blob: &Resident, offset: u64, limit: usize) -> Poll<Result<Bytes, BlobFault>> {
-        blob.poll_read(&Context::from_waker(Waker::noop()), offset, blob.size, limit)
+        blob.poll_read(&Context::from_waker(Waker::noop()), 0, offset, blob.size, limit)
     }
 
     fn content() -> Vec<u8> {
@@ -288,12 +324,30 @@ mod tests {
         let content = content();
         let (blob, mut filler) = begin(&content);
         filler.add(Bytes::copy_from_slice(&content[..PIECE]));
-        let part = |offset| blob.poll_read(&Context::from_waker(Waker::noop()), offset, 20, 100);
+        let part = |offset| blob.poll_read(&Context::from_waker(Waker::noop()), 0, offset, 20, 100);
         assert_eq!(part(10), Poll::Ready(Ok(Bytes::copy_from_slice(&content[10..19]))));
         assert!(part(19).is_pending(), "nothing of it is known to be right yet");
         filler.add(Bytes::copy_from_slice(&content[PIECE..]));
         filler.finish().expect("the right bytes");
         assert_eq!(part(19), Poll::Ready(Ok(Bytes::copy_from_slice(&content[19..20]))));
+    }
+
+    #[test]
+    fn a_reader_that_left_is_not_remembered() {
+        let content = content();
+        let (blob, mut filler) = begin(&content);
+        let mut readers: Vec<Reader> = (0..10).map(|_| blob.reader(0, 20)).collect();
+        for reader in &mut readers {
+            assert!(reader.poll_next(&Context::from_waker(Waker::noop()), 100).is_pending());
+        }
+        assert_eq!(blob.growing().waiting.len(), 10);
+        drop(readers.split_off(1));
+        assert_eq!(blob.growing().waiting.len(), 1);
+        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        assert_eq!(blob.growing().waiting.len(), 0);
+        let read = readers[0].poll_next(&Context::from_waker(Waker::noop()), 100);
+        assert!(matches!(read, Poll::Ready(Ok(bytes)) if bytes.len() == 19));
+        assert_eq!(readers[0].remaining(), 1);
     }
 
     #[test]

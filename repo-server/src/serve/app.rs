@@ -13,7 +13,13 @@ use arc_swap::ArcSwapOption;
 use artifact::Sha256Digest;
 use tokio::runtime::Handle;
 
-use super::{access_log::AccessLog, client::Proxies, metrics::Metrics, source::Source, sticky::Sticky};
+use super::{
+    access_log::AccessLog,
+    client::Proxies,
+    metrics::{Metrics, Transport},
+    source::Source,
+    sticky::Sticky,
+};
 use crate::{
     blob::{BlobCache, Found, Need, Resident},
     catalog::Catalog,
@@ -67,12 +73,13 @@ impl App {
         access_log: AccessLog,
         proxies: Proxies,
         background: Handle,
+        transport: Transport,
     ) -> Self {
         Self {
             served: ArcSwapOption::empty(),
             blobs: BlobCache::new(memory),
             sticky: Sticky::new(pair_window, REMEMBERED),
-            metrics: Arc::default(),
+            metrics: Arc::new(Metrics::new(transport)),
             access_log,
             proxies,
             background,

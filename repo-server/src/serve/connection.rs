@@ -37,10 +37,8 @@ pub(crate) struct Limits {
 const STREAMS: u32 = 32;
 /// What hyper holds back at most of one connection's answers; the bodies themselves are shared by all.
 const WRITE_BUFFER: usize = 64 << 10;
-/// What rustls holds back at most.
-const TLS_BUFFER: usize = 16 << 10;
-/// What the kernel holds at most of what was not sent yet, beyond one write.
-const UNSENT: u32 = 128 << 10;
+/// What rustls holds back at most: more costs memory for each slow client, less costs CPU time.
+const TLS_BUFFER: usize = 24 << 10;
 /// How long a client has to close after it was told to.
 const GOODBYE: Duration = Duration::from_secs(5);
 /// How HTTP/2 begins where no TLS says so, RFC 9113 section 3.4.
@@ -67,8 +65,6 @@ impl Connector {
     pub(crate) async fn serve(mut self, stream: TcpStream, address: SocketAddr) -> Result<(), ConnectionError> {
         // Answers are written whole: waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
-        // Progress is what the kernel takes, so it must not take megabytes at once for a slow reader.
-        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         let stream = Paced::new(stream, self.limits.pace);
         let peer = Peer { address: address.ip(), secure: self.tls.is_some() };
         let Some(acceptor) = &self.tls else {

@@ -192,14 +192,14 @@ impl Front {
             (Follows::Whole, Content::Blob(digest)) => {
                 let blob = self.app.blob(served, *digest, resource.size, need)?;
                 crate::http::ByteRange::whole(resource.size)
-                    .map_or_else(Body::empty, |range| Body::one(Segment::range(blob, range)))
+                    .map_or_else(Body::empty, |range| Body::one(Segment::range(&blob, range)))
             }
             (Follows::Part(range), Content::Blob(digest)) => {
-                Body::one(Segment::range(self.app.blob(served, *digest, resource.size, need)?, range))
+                Body::one(Segment::range(&self.app.blob(served, *digest, resource.size, need)?, range))
             }
             (Follows::Parts(parts, tail), Content::Blob(digest)) => {
                 let blob = self.app.blob(served, *digest, resource.size, need)?;
-                Body::many(multipart(parts, tail, |range| Segment::range(Arc::clone(&blob), range)))
+                Body::many(multipart(parts, tail, |range| Segment::range(&blob, range)))
             }
         };
         let mut response = Response::new(body);

@@ -73,8 +73,18 @@ pub(crate) struct Metrics {
     log_lines_dropped: Gauge<u64, AtomicU64>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+/// Whether a server has a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// It speaks TLS.
+    Tls,
+    /// It does not, and has no certificate that could end.
+    Open,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub(crate) fn new(transport: Transport) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("slipway"),
             answers: Family::default(),
@@ -92,13 +102,11 @@ impl Default for Metrics {
             resident: Gauge::default(),
             log_lines_dropped: Gauge::default(),
         };
-        metrics.register();
+        metrics.register(transport);
         metrics
     }
-}
 
-impl Metrics {
-    fn register(&mut self) {
+    fn register(&mut self, transport: Transport) {
         let registry = &mut self.registry;
         registry.register("answers", "Answers by kind and status", self.answers.clone());
         registry.register("sent_bytes", "Body bytes given to connections", self.sent.clone());
@@ -111,11 +119,13 @@ impl Metrics {
         registry.register("release_load_failures", "Releases that could not be served", self.load_failures.clone());
         registry.register("release_switches", "Switches to another release", self.switches.clone());
         registry.register("certificate_failures", "Certificates that were refused", self.certificate_failures.clone());
-        registry.register(
-            "certificate_not_after_seconds",
-            "When the certificate in use ends, since 1970",
-            self.certificate_not_after.clone(),
-        );
+        if transport == Transport::Tls {
+            registry.register(
+                "certificate_not_after_timestamp_seconds",
+                "When the certificate in use ends, since 1970",
+                self.certificate_not_after.clone(),
+            );
+        }
         registry.register("resident_bytes", "Blobs in memory", self.resident.clone());
         registry.register("log_lines_dropped", "Access log lines that found no room", self.log_lines_dropped.clone());
     }

@@ -30,6 +30,7 @@ use super::{
     connection::{ConnectionError, Connector, Limits},
     follow::{self, FollowError, Follower, StoreFollower, TreeFollower},
     front::Front,
+    metrics::Transport,
     ops, rest,
     settings::{Config, Origin},
     tls::{Certificates, TlsError},
@@ -113,7 +114,8 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
     // The one that outlives all others: blobs and releases come by it.
     let control = runtime()?;
     let background = control.handle().clone();
-    let app = App::new(config.memory, config.pair_window, access_log, config.proxies.clone(), background);
+    let transport = if config.tls.is_some() { Transport::Tls } else { Transport::Open };
+    let app = App::new(config.memory, config.pair_window, access_log, config.proxies.clone(), background, transport);
     let app = Arc::new(app);
     let certificates = config.tls.clone().map(Certificates::load).transpose()?;
     let acceptor = certificates.as_ref().map(Certificates::server_config).transpose()?;

@@ -65,7 +65,7 @@ pub(crate) struct Settings {
     /// For a request's head, and for a connection between requests [default: 30]
     #[arg(long, value_name = "SECONDS", env = "SLIPWAY_HEAD_TIMEOUT")]
     head_timeout: Option<u32>,
-    /// Bytes a second that a reader must take on average over two minutes [default: 1024]
+    /// Bytes a second that a reader must take on average over ten minutes [default: 1024]
     #[arg(long, value_name = "BYTES", env = "SLIPWAY_MIN_RATE")]
     min_rate: Option<u64>,
     /// How long a package's checksum is answered from the release that its client got the package from [default: 120]
@@ -255,8 +255,8 @@ impl Settings {
         }
         let port = if tls.is_some() { 8443 } else { 8080 };
         let seconds = |setting: Option<u32>, default| Duration::from_secs(setting.unwrap_or(default).into());
-        // Evens out what a lossy network does, and what the kernel takes in one piece.
-        let window = Duration::from_mins(2);
+        // Progress is what the kernel takes, and for a slow reader it takes a megabyte or more at a time.
+        let window = Duration::from_mins(10);
         Ok(Config {
             origin,
             listen: self.listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, port).into()),
