@@ -69,7 +69,7 @@ impl Load {
         }
     }
 
-    /// The most that issue-free releases of ours may cost, as a share of nginx's.
+    /// The most that repo-server should cost, as a share of nginx's.
     pub(super) const fn goal(self) -> f64 {
         match self {
             Self::Small | Self::SmallTls => 0.9,
