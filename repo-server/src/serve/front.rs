@@ -23,7 +23,7 @@ use super::{
     access_log::Line,
     app::{App, Served, Unavailable},
     client::is_authority,
-    metrics::{Metrics, Route},
+    metrics::Route,
     pace::Activity,
 };
 use crate::{
@@ -347,7 +347,6 @@ impl Watch {
         // An answer to HEAD has the fields of GET's and no body.
         let body = if self.head { Body::empty() } else { body };
         let transfer = Transfer {
-            metrics: Arc::clone(&self.app.metrics),
             activity: self.activity,
             expected: body.len(),
             sent: 0,
@@ -377,7 +376,6 @@ impl Watch {
 #[derive(Debug)]
 struct Transfer {
     app: Arc<App>,
-    metrics: Arc<Metrics>,
     activity: Activity,
     expected: u64,
     sent: u64,
@@ -389,7 +387,7 @@ struct Transfer {
 impl Meter for Transfer {
     fn sent(&mut self, bytes: usize) {
         self.activity.note();
-        self.metrics.sent.inc_by(bytes as u64);
+        self.app.metrics.sent.inc_by(bytes as u64);
         self.sent += bytes as u64;
     }
 
@@ -402,7 +400,7 @@ impl Drop for Transfer {
     fn drop(&mut self) {
         let complete = self.sent == self.expected;
         if !complete {
-            self.metrics.aborted.inc();
+            self.app.metrics.aborted.inc();
         }
         if let Some((client, path, release)) = self.download.take()
             && let Some(served) = &*self.app.served()

@@ -74,7 +74,7 @@ pub(crate) trait Follower: Send + 'static {
 }
 
 /// Looks again and again. Whatever goes wrong, what is served stays; it is said once for each kind of trouble.
-pub(crate) async fn follow(mut follower: impl Follower) {
+pub(crate) async fn follow<F: Follower>(mut follower: F) {
     let mut last = None;
     loop {
         match follower.look().await {
@@ -89,10 +89,6 @@ pub(crate) async fn follow(mut follower: impl Follower) {
                 last = Some(text);
             }
         }
-        tokio::time::sleep(sleep_for(&follower)).await;
+        tokio::time::sleep(F::INTERVAL).await;
     }
-}
-
-const fn sleep_for<F: Follower>(_: &F) -> Duration {
-    F::INTERVAL
 }
