@@ -1,7 +1,12 @@
 //! The real program, asked over sockets and by the clients that people use.
+//!
+//! The judges that no distribution packages are asked only with the feature `judges`, which `cargo xtask test` turns on. A
+//! missing judge is a failure.
 
 mod clients;
 mod raw;
+#[cfg(feature = "judges")]
+mod redbot;
 mod semantics;
 mod server;
 mod store;

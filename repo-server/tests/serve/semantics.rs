@@ -135,7 +135,7 @@ fn files_say_what_they_are() {
     }
     let release = get(server.address, PACKAGE).header("slipway-release").expect("always").to_owned();
     let pinned = get(server.address, &format!("/releases/{release}{PACKAGE}"));
-    assert_eq!(pinned.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    assert_eq!(pinned.header("cache-control"), Some("max-age=31536000, immutable"));
     assert_eq!(pinned.body, get(server.address, PACKAGE).body);
 }
 
