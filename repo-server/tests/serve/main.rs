@@ -4,6 +4,7 @@
 //! missing judge is a failure.
 
 mod clients;
+mod nginx;
 mod raw;
 #[cfg(feature = "judges")]
 mod redbot;
@@ -11,5 +12,6 @@ mod semantics;
 mod server;
 mod store;
 mod switching;
+mod table;
 mod tls;
 mod tree;
