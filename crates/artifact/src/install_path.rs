@@ -57,7 +57,8 @@ pub enum InstallPath {
 impl InstallPath {
     const ROOT: &'static str = "/install/";
     const REVISIONS: &'static str = "istio-sidecar/";
-    const CHECKSUM_SUFFIX: &'static str = ".sha256";
+    /// What the path of a checksum file has more than its package's.
+    pub const CHECKSUM_SUFFIX: &'static str = ".sha256";
 
     /// The package that the file is or belongs to.
     #[must_use]

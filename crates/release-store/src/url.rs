@@ -63,6 +63,12 @@ pub struct StoreUrlError {
 }
 
 impl StoreUrl {
+    /// Whether it is reached over the network.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        matches!(self.place, Place::Cloud { .. })
+    }
+
     /// What programs say about an argument of this type.
     pub const HELP: &str = "The store: file:///dir, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 

@@ -108,6 +108,12 @@ impl Resident {
         self.verified.get().is_some()
     }
 
+    /// All bytes, once they are known to be right.
+    #[must_use]
+    pub fn pieces(&self) -> Option<&[Bytes]> {
+        self.verified.get().map(|pieces| &**pieces)
+    }
+
     /// What went wrong and when, if something did.
     #[must_use]
     pub fn failed(&self) -> Option<(BlobFault, Instant)> {
@@ -212,6 +218,12 @@ pub struct Filler {
 }
 
 impl Filler {
+    /// What it fills.
+    #[must_use]
+    pub fn blob(&self) -> Arc<Resident> {
+        Arc::clone(&self.blob)
+    }
+
     /// The blob's name.
     #[must_use]
     pub fn digest(&self) -> Sha256Digest {

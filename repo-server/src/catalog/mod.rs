@@ -44,6 +44,12 @@ impl Catalog {
         Self { releases, since: Instant::now() }
     }
 
+    /// The same current release, since the same moment, after others.
+    #[must_use]
+    pub fn with_earlier(&self, earlier: Vec<Arc<Release>>) -> Self {
+        Self { since: self.since, ..Self::new(Arc::clone(self.current()), earlier) }
+    }
+
     /// The release behind the documented URIs.
     #[must_use]
     pub fn current(&self) -> &Arc<Release> {

@@ -147,10 +147,12 @@ impl Resource {
             Verdict::Proceed { range } => range,
         };
         // Ranges are defined for GET alone, RFC 9110 section 14.2.
-        let asked = match request.get(header::RANGE) {
-            Some(field) if range && method == Method::GET => {
+        let mut fields = request.get_all(header::RANGE).iter();
+        let asked = match (fields.next(), fields.next()) {
+            (Some(field), None) if range && method == Method::GET => {
                 field.to_str().map_or(Asked::Whole, |field| parse(field, self.size))
             }
+            // Two lines are malformed: whoever reads the other one would be given the wrong bytes.
             _ => Asked::Whole,
         };
         match asked {
@@ -206,6 +208,15 @@ fn not_modified(ready: &HeaderMap) -> Reply {
 }
 
 impl Reply {
+    /// The package whose bytes follow, if it is one.
+    #[must_use]
+    pub const fn wanted_blob(&self, resource: &Resource) -> Option<Sha256Digest> {
+        match (&self.body, &resource.content) {
+            (Follows::Nothing, _) | (_, Content::Inline(_)) => None,
+            (_, Content::Blob(digest)) => Some(*digest),
+        }
+    }
+
     fn without_body(status: StatusCode, ready: &HeaderMap) -> Self {
         let mut headers = HeaderMap::new();
         for name in [header::CACHE_CONTROL, header::X_CONTENT_TYPE_OPTIONS, header::ACCEPT_RANGES, RELEASE] {
@@ -300,6 +311,12 @@ mod tests {
         assert_eq!(outside.status, StatusCode::RANGE_NOT_SATISFIABLE);
         assert_eq!(outside.headers[header::CONTENT_RANGE], "bytes */1000");
         assert_eq!(outside.headers[header::CONTENT_LENGTH], "0");
+    }
+
+    #[test]
+    fn two_range_lines_are_as_good_as_none() {
+        let twice = reply(&Method::GET, &[(header::RANGE, "bytes=0-9"), (header::RANGE, "bytes=10-19")]);
+        assert_eq!((twice.status, twice.body), (StatusCode::OK, Follows::Whole));
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, SystemTime},
 };
 
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
 /// How many lines wait at most. Beyond that they are counted and dropped: a full pipe must not stop downloads.
@@ -66,6 +66,27 @@ pub(crate) struct Line {
     pub(crate) fault: Option<String>,
 }
 
+impl Line {
+    /// What came was no request.
+    pub(crate) fn malformed(client: IpAddr, status: u16, fault: String) -> Self {
+        Self {
+            time: SystemTime::now(),
+            client,
+            method: "-".to_owned(),
+            path: "-".to_owned(),
+            protocol: "-",
+            status,
+            bytes: 0,
+            complete: true,
+            duration: Duration::ZERO,
+            release: None,
+            range: None,
+            user_agent: None,
+            fault: Some(fault),
+        }
+    }
+}
+
 fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&timestamp(*time))
 }
@@ -82,7 +103,8 @@ fn timestamp(time: SystemTime) -> Timestamp {
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     lines: Option<SyncSender<Message>>,
-    dropped: AtomicU64,
+    /// Lines that were lost.
+    pub(crate) dropped: Counter,
 }
 
 impl AccessLog {
@@ -98,7 +120,7 @@ impl AccessLog {
                 Some(sender)
             }
         };
-        Ok(Self { lines, dropped: AtomicU64::new(0) })
+        Ok(Self { lines, dropped: Counter::default() })
     }
 
     /// Whether lines are wanted.
@@ -110,7 +132,7 @@ impl AccessLog {
     pub(crate) fn write(&self, line: Line) {
         let Some(lines) = &self.lines else { return };
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lines.try_send(Message::Line(line.into())) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.inc();
         }
     }
 
@@ -122,12 +144,6 @@ impl AccessLog {
         {
             let _ = written.recv_timeout(LAST_LINES);
         }
-    }
-
-    /// How many lines were lost so far.
-    #[must_use]
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     blob::{BlobCache, Found, Need, Resident},
-    catalog::Catalog,
+    catalog::{Catalog, Release},
 };
 
 /// So many downloads are remembered, about 100 bytes each.
@@ -79,7 +79,7 @@ impl App {
             served: ArcSwapOption::empty(),
             blobs: BlobCache::new(memory),
             sticky: Sticky::new(pair_window, REMEMBERED),
-            metrics: Arc::new(Metrics::new(transport)),
+            metrics: Arc::new(Metrics::new(transport, access_log.dropped.clone())),
             access_log,
             proxies,
             background,
@@ -94,8 +94,21 @@ impl App {
 
     /// From now on, requests are answered from `served`; those that are being answered go on as they began.
     pub(crate) fn switch(&self, served: Served) {
+        self.metrics.switched(served.catalog.current());
         self.served.store(Some(Arc::new(served)));
-        self.metrics.switches.inc();
+    }
+
+    /// The earlier releases are these. It is no switch: the current release is what it was.
+    pub(crate) fn keep_earlier(&self, earlier: Vec<Arc<Release>>) {
+        let Some(served) = &*self.served() else { return };
+        if !served.catalog.releases()[1..]
+            .iter()
+            .map(|release| &release.id)
+            .eq(earlier.iter().map(|release| &release.id))
+        {
+            let (catalog, source) = (served.catalog.with_earlier(earlier), served.source.clone());
+            self.served.store(Some(Arc::new(Served { catalog, source })));
+        }
     }
 
     /// A blob in memory or on its way there.
@@ -134,6 +147,6 @@ impl App {
     /// The counters as text.
     #[must_use]
     pub(crate) fn render_metrics(&self) -> String {
-        self.metrics.render(self.blobs.resident_bytes(), self.access_log.dropped())
+        self.metrics.render(self.blobs.resident_bytes())
     }
 }

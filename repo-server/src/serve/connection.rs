@@ -97,7 +97,7 @@ impl Connector {
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         peer: Peer,
     ) -> Result<(), ConnectionError> {
-        let front = self.front;
+        let front = self.front.clone();
         let service = service_fn(move |request| {
             let front = front.clone();
             async move { front.answer(peer, request, Activity::default()).await }
@@ -110,12 +110,18 @@ impl Connector {
             .half_close(false);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
-        tokio::select! {
-            result = connection.as_mut() => return result.map_err(|error| ConnectionError::Http(error.into())),
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
             // A closed channel is the end, too.
-            _ = self.ending.changed() => connection.as_mut().graceful_shutdown(),
+            _ = self.ending.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = &result {
+            self.front.broke(peer, error);
         }
-        connection.await.map_err(|error| ConnectionError::Http(error.into()))
+        result.map_err(ConnectionError::Http)
     }
 
     async fn http2(
@@ -139,13 +145,13 @@ impl Connector {
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         tokio::select! {
-            result = connection.as_mut() => return result.map_err(|error| ConnectionError::Http(error.into())),
+            result = connection.as_mut() => return result.map_err(ConnectionError::Http),
             _ = self.ending.changed() => connection.as_mut().graceful_shutdown(),
             // hyper has a limit for heads of HTTP/1 alone.
             () = activity.silence(head_timeout, window) => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
-            result = connection.as_mut() => result.map_err(|error| ConnectionError::Http(error.into())),
+            result = connection.as_mut() => result.map_err(ConnectionError::Http),
             // What is asked for at the last moment is answered; who then takes nothing is not waited for.
             () = activity.silence(GOODBYE, window) => Ok(()),
         }
@@ -170,7 +176,7 @@ async fn begins_as(stream: &TcpStream, patience: Duration) -> Result<Protocol, C
         }
     };
     let protocol = timeout(patience, peek).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    protocol.map_err(|error: io::Error| ConnectionError::Http(error.into()))
+    protocol.map_err(ConnectionError::Silent)
 }
 
 enum Protocol {
@@ -184,7 +190,10 @@ pub(crate) enum ConnectionError {
     /// Before the first request.
     #[error("the TLS handshake failed")]
     Handshake(#[source] io::Error),
+    /// Before the first byte in the open.
+    #[error("nothing was asked")]
+    Silent(#[source] io::Error),
     /// Later.
     #[error("the connection broke")]
-    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Http(#[source] hyper::Error),
 }

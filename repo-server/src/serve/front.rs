@@ -1,20 +1,11 @@
 //! The first to see a request: files are answered here, by exact path; all else goes on to axum.
 
-use std::{
-    convert::Infallible,
-    net::IpAddr,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Instant};
 
+use artifact::InstallPath;
 use axum::Router;
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header,
-    request::Parts,
-    uri::{Authority, PathAndQuery},
-};
-use http_body::Body as _;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use tower_service::Service;
@@ -22,12 +13,13 @@ use tower_service::Service;
 use super::{
     access_log::Line,
     app::{App, Served, Unavailable},
-    client::is_authority,
     metrics::Route,
     pace::Activity,
+    refusal::{acceptable, method_not_allowed, refused, text, to_tls},
+    watch::Watch,
 };
 use crate::{
-    blob::{BlobFault, Body, Meter, Need, Segment},
+    blob::{Body, Need, Segment},
     catalog::{Content, Follows, Hit, Lifetime, Release, Reply, Resource},
 };
 
@@ -91,15 +83,22 @@ impl Front {
         };
         let served = self.app.served();
         let Some(served) = &*served else {
-            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "no release is loaded yet\n");
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            return Ok(watch.finish(response, Route::Other, None));
+            return Ok(watch.finish(unavailable("no release is loaded yet\n"), Route::Other, None));
         };
-        if let Some(hit) = served.catalog.find(parts.uri.path()) {
-            let (response, route, release) = self.file(served, &hit, watch.client, &parts);
+        let hit = served.catalog.find(parts.uri.path());
+        if let Some(hit) = hit.or_else(|| self.dropped(served, watch.client, &parts)) {
+            if !matches!(parts.method, Method::GET | Method::HEAD) {
+                return Ok(watch.finish(method_not_allowed(), Route::Other, None));
+            }
+            let Planned { reply, resource, release, route, need } = self.plan(served, &hit, watch.client, &parts);
             if route == Route::Package && parts.method == Method::GET {
                 watch.download = Some((parts.uri.path().into(), Arc::clone(&release)));
             }
+            let response = match (reply.wanted_blob(resource), served.source.redirector()) {
+                (Some(digest), Some(redirector)) => redirector.lead(digest, &self.app.metrics).await,
+                _ => None,
+            };
+            let response = response.unwrap_or_else(|| self.response(served, resource, reply, need));
             return Ok(watch.finish(response, route, Some(release)));
         }
         let mut request = Request::from_parts(parts, axum::body::Body::empty());
@@ -108,7 +107,21 @@ impl Front {
         Ok(watch.finish_other(response))
     }
 
-    fn file(&self, served: &Served, hit: &Hit<'_>, client: IpAddr, parts: &Parts) -> (Response<Body>, Route, Arc<str>) {
+    /// A connection of HTTP/1 ended in an error. What is no request is answered by hyper: this only keeps the books.
+    pub(crate) fn broke(&self, peer: Peer, error: &hyper::Error) {
+        let status = match error {
+            error if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            error if error.is_parse() => StatusCode::BAD_REQUEST,
+            _ => return,
+        };
+        self.app.metrics.answered(Route::Malformed, status.as_u16());
+        if self.app.access_log.is_on() {
+            self.app.access_log.write(Line::malformed(peer.address.to_canonical(), status.as_u16(), error.to_string()));
+        }
+    }
+
+    /// What is to be answered, and that it was asked.
+    fn plan<'a>(&self, served: &'a Served, hit: &Hit<'a>, client: IpAddr, parts: &Parts) -> Planned<'a> {
         let Parts { method, uri, headers, .. } = parts;
         let path = uri.path();
         let (mut release, mut resource) = (hit.release, hit.resource);
@@ -124,29 +137,23 @@ impl Front {
             self.app.metrics.sticky.inc();
             (release, resource) = (earlier, file);
         }
-        let id = Arc::clone(&release.id);
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return (method_not_allowed(), route, id);
-        }
         let reply = resource.reply(method, headers, hit.lifetime);
         if hit.lifetime == Lifetime::Current && is_package && method == Method::GET && is_download(reply.status) {
-            self.app.sticky.remember(client, path, &id);
+            self.app.sticky.remember(client, path, &release.id);
         }
         let need = match hit.lifetime {
             Lifetime::Current => Need::Current,
             Lifetime::Release => Need::Earlier,
         };
-        // What is wrong with the store is for the log, and not for strangers.
-        let response = self.with_body(served, resource, reply, need).unwrap_or_else(|reason| {
-            let said = match reason {
-                Unavailable::Fault => "this package cannot be read at the moment\n",
-                Unavailable::Full => "too many different packages are being downloaded at the moment\n",
-            };
-            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, said);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            response
-        });
-        (response, route, id)
+        Planned { reply, resource, release: Arc::clone(&release.id), route, need }
+    }
+
+    /// A file that the current release has no more, for a client that is in the middle of it.
+    fn dropped<'a>(&self, served: &'a Served, client: IpAddr, parts: &Parts) -> Option<Hit<'a>> {
+        let path = parts.uri.path();
+        let (release, resource) =
+            self.began_with(served, client, path, !path.ends_with(InstallPath::CHECKSUM_SUFFIX), &parts.headers)?;
+        Some(Hit { release, resource, lifetime: Lifetime::Current })
     }
 
     /// The release that the client's download began with, if another one is current now. That is what its checksum must be
@@ -166,13 +173,23 @@ impl Front {
         if is_package && !is_rest {
             return None;
         }
-        let package = path.strip_suffix(".sha256").unwrap_or(path);
+        let package = path.strip_suffix(InstallPath::CHECKSUM_SUFFIX).unwrap_or(path);
         let id = self.app.sticky.recall(client, package)?;
         if id == served.catalog.current().id {
             return None;
         }
         let release = served.catalog.release(&id)?;
         Some((release, release.file(path)?))
+    }
+
+    fn response(&self, served: &Served, resource: &Resource, reply: Reply, need: Need) -> Response<Body> {
+        // What is wrong with the store is for the log, and not for strangers.
+        let said = match self.with_body(served, resource, reply, need) {
+            Ok(response) => return response,
+            Err(Unavailable::Fault) => "this package cannot be read at the moment\n",
+            Err(Unavailable::Full) => "too many different packages are being downloaded at the moment\n",
+        };
+        unavailable(said)
     }
 
     fn with_body(
@@ -209,6 +226,22 @@ impl Front {
     }
 }
 
+/// What is answered to one request for a file.
+struct Planned<'a> {
+    reply: Reply,
+    resource: &'a Resource,
+    /// The id of the release that it is from.
+    release: Arc<str>,
+    route: Route,
+    need: Need,
+}
+
+fn unavailable(said: &'static str) -> Response<Body> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, said);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
 fn cut(bytes: &Bytes, range: crate::http::ByteRange) -> Bytes {
     let index = |offset: u64| usize::try_from(offset).expect("it is in memory");
     bytes.slice(index(range.start())..index(range.end()))
@@ -223,196 +256,7 @@ fn multipart(
     parts.chain([Segment::Bytes(tail)]).collect()
 }
 
-/// RFC 9112 sections 3.2 and 6.1, and that a download has no use for a body. What is refused may be an attempt to make two
-/// servers read one stream of bytes in two ways, so the connection ends with the answer.
-fn acceptable(parts: &Parts, body: &Incoming) -> Result<(), &'static str> {
-    let headers = &parts.headers;
-    if parts.version == Version::HTTP_11 {
-        let mut hosts = headers.get_all(header::HOST).iter();
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) if is_host(host) => {}
-            (None, _) => return Err("the request has no Host\n"),
-            _ => return Err("the request has no usable Host\n"),
-        }
-    }
-    if parts.uri.authority().is_some_and(|authority| !is_authority(authority.as_str())) {
-        return Err("the request has no usable authority\n");
-    }
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
-        || !body.is_end_stream()
-    {
-        return Err("requests have no body here\n");
-    }
-    Ok(())
-}
-
-fn is_host(host: &HeaderValue) -> bool {
-    host.is_empty() || host.to_str().is_ok_and(is_authority)
-}
-
 /// Whether a download can go on after an answer with this status, or was found to be done.
 fn is_download(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::NOT_MODIFIED
-}
-
-/// The same URI with `https:`, RFC 9110 section 15.4.9. `acceptable` has looked at the host.
-fn to_tls(parts: &Parts, port: u16) -> Response<Body> {
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let Some(host) = parts.uri.authority().cloned().or(host) else {
-        return refused("the request has no usable Host\n");
-    };
-    let port = if port == 443 { String::new() } else { format!(":{port}") };
-    let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let mut response = text(StatusCode::PERMANENT_REDIRECT, "use https\n");
-    if let Ok(location) = HeaderValue::try_from(format!("https://{}{port}{path}", host.host())) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
-}
-
-fn refused(reason: &'static str) -> Response<Body> {
-    let mut response = text(StatusCode::BAD_REQUEST, reason);
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-/// 405 with what is allowed, RFC 9110 section 15.5.6.
-pub(crate) fn method_not_allowed() -> Response<Body> {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-fn text(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(Body::text(Bytes::copy_from_slice(text.as_bytes())));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CONTENT_LENGTH, text.len().into());
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-/// Follows one request to the end of its answer.
-struct Watch {
-    app: Arc<App>,
-    client: IpAddr,
-    start: Instant,
-    head: bool,
-    activity: Activity,
-    /// A package's path and release, while it is being downloaded.
-    download: Option<(Box<str>, Arc<str>)>,
-    /// What the log will say, if it is on.
-    line: Option<Box<Line>>,
-}
-
-impl Watch {
-    fn new(app: &Arc<App>, peer: Peer, start: Instant, parts: &Parts, activity: Activity) -> Self {
-        let Parts { method, uri, headers, version, .. } = parts;
-        let client = app.proxies.client(peer.address, headers);
-        let said = |name| headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into());
-        let line = app.access_log.is_on().then(|| {
-            Box::new(Line {
-                time: SystemTime::now(),
-                client,
-                method: method.to_string(),
-                path: uri.path_and_query().map_or_else(|| "*".to_owned(), ToString::to_string),
-                protocol: match *version {
-                    Version::HTTP_10 => "HTTP/1.0",
-                    Version::HTTP_2 => "HTTP/2.0",
-                    _ => "HTTP/1.1",
-                },
-                status: 0,
-                bytes: 0,
-                complete: false,
-                duration: std::time::Duration::ZERO,
-                release: None,
-                range: said(header::RANGE),
-                user_agent: said(header::USER_AGENT),
-                fault: None,
-            })
-        });
-        Self { app: Arc::clone(app), client, start, head: method == Method::HEAD, activity, download: None, line }
-    }
-
-    fn finish(mut self, response: Response<Body>, route: Route, release: Option<Arc<str>>) -> Answer {
-        self.app.metrics.answered(route, response.status().as_u16());
-        if let Some(line) = &mut self.line {
-            line.status = response.status().as_u16();
-            line.release = release;
-        }
-        let (parts, body) = response.into_parts();
-        // An answer to HEAD has the fields of GET's and no body.
-        let body = if self.head { Body::empty() } else { body };
-        let transfer = Transfer {
-            activity: self.activity,
-            expected: body.len(),
-            sent: 0,
-            fault: None,
-            download: self.download.map(|(path, release)| (self.client, path, release)),
-            log: self.line.map(|line| (line, self.start)),
-            app: self.app,
-        };
-        Response::from_parts(parts, Either::Left(body.metered(Box::new(transfer))))
-    }
-
-    /// Answers of axum are small and at hand, so they count as sent.
-    fn finish_other(mut self, response: Response<axum::body::Body>) -> Answer {
-        self.app.metrics.answered(Route::Other, response.status().as_u16());
-        if let Some(mut line) = self.line.take() {
-            line.status = response.status().as_u16();
-            line.bytes = if self.head { 0 } else { response.body().size_hint().exact().unwrap_or(0) };
-            line.complete = true;
-            line.duration = self.start.elapsed();
-            self.app.access_log.write(*line);
-        }
-        response.map(Either::Right)
-    }
-}
-
-/// Lives as long as the body does.
-#[derive(Debug)]
-struct Transfer {
-    app: Arc<App>,
-    activity: Activity,
-    expected: u64,
-    sent: u64,
-    fault: Option<BlobFault>,
-    download: Option<(IpAddr, Box<str>, Arc<str>)>,
-    log: Option<(Box<Line>, Instant)>,
-}
-
-impl Meter for Transfer {
-    fn sent(&mut self, bytes: usize) {
-        self.activity.note();
-        self.app.metrics.sent.inc_by(bytes as u64);
-        self.sent += bytes as u64;
-    }
-
-    fn failed(&mut self, fault: &BlobFault) {
-        self.fault = Some(fault.clone());
-    }
-}
-
-impl Drop for Transfer {
-    fn drop(&mut self) {
-        let complete = self.sent == self.expected;
-        if !complete {
-            self.app.metrics.aborted.inc();
-        }
-        if let Some((client, path, release)) = self.download.take()
-            && let Some(served) = &*self.app.served()
-        {
-            self.app.sticky.ended(client, &path, &release, &served.catalog.current().id);
-        }
-        if let Some((mut line, start)) = self.log.take() {
-            line.bytes = self.sent;
-            line.complete = complete;
-            line.duration = start.elapsed();
-            line.fault = self.fault.take().map(|fault| fault.to_string());
-            self.app.access_log.write(*line);
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr, TcpListener},
+    num::NonZeroU16,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -27,17 +28,23 @@ use tracing::{debug, info, warn};
 use super::{
     access_log::AccessLog,
     app::App,
+    config::{Config, Origin, StoreOrigin},
     connection::{ConnectionError, Connector, Limits},
+    disk_cache::{CacheError, DiskCache},
     follow::{self, FollowError, Follower, StoreFollower, TreeFollower},
     front::Front,
     metrics::Transport,
-    ops, rest,
-    settings::{Config, Origin},
+    ops,
+    redirect::Redirector,
+    rest,
+    source::StoreSource,
     tls::{Certificates, TlsError},
 };
 
 /// Threads that may wait for disks.
 const BLOCKING_THREADS: usize = 4;
+/// Files that are no connections: packages, sockets, timers.
+const OTHER_FILES: u64 = 256;
 /// How many connections the kernel holds that were not accepted yet.
 const BACKLOG: i32 = 1024;
 
@@ -55,6 +62,9 @@ pub(crate) enum ServeError {
     /// Certificate or key.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The cache on disk.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// What is to be served.
     #[error(transparent)]
     Follow(#[from] FollowError),
@@ -80,6 +90,7 @@ impl ServeError {
             }
             Self::Listen { .. } => Some("check --listen, --ops-listen and --redirect-listen".to_owned()),
             Self::Tls(error) => error.hint(),
+            Self::Cache(_) => Some(CacheError::HINT.to_owned()),
             Self::Follow(error) => error.hint(),
             Self::System { .. } => None,
         }
@@ -93,23 +104,28 @@ pub(crate) fn check(config: &Config) -> Result<String, ServeError> {
     }
     let manifest = match &config.origin {
         Origin::Dir(root) => follow::check_tree(root)?,
-        Origin::Store { .. } => {
-            let store = open_store(&config.origin)?.expect("it is a store");
-            runtime()?.block_on(follow::check_store(&store))?.manifest
+        Origin::Store(_) => {
+            let source = open_store(&config.origin)?.expect("it is a store");
+            runtime()?.block_on(follow::check_store(&source.store))?.manifest
         }
     };
     Ok(format!("{} packages of version {}", manifest.artifacts.len(), manifest.version))
 }
 
-fn open_store(origin: &Origin) -> Result<Option<Store>, FollowError> {
-    let Origin::Store { url, endpoint } = origin else { return Ok(None) };
-    let options = StoreOptions { endpoint: endpoint.clone(), ..StoreOptions::default() };
-    Ok(Some(Store::open(url, &options, Access::Read)?))
+fn open_store(origin: &Origin) -> Result<Option<StoreSource>, ServeError> {
+    let Origin::Store(origin) = origin else { return Ok(None) };
+    let StoreOrigin { url, endpoint, redirect, cache } = &**origin;
+    let public_endpoint = redirect.as_ref().and_then(|redirect| redirect.public_endpoint.clone());
+    let options = StoreOptions { endpoint: endpoint.clone(), public_endpoint, ..StoreOptions::default() };
+    let store = Store::open(url, &options, Access::Read).map_err(FollowError::from)?;
+    let cache = cache.as_ref().map(DiskCache::open).transpose()?.map(Arc::new);
+    let redirector = redirect.as_ref().map(|redirect| Arc::new(Redirector::new(store.clone(), redirect.valid)));
+    Ok(Some(StoreSource { store, cache, redirector }))
 }
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
-    raise_file_limit();
+    raise_file_limit(config.max_connections);
     let access_log = AccessLog::start(config.access_log)?;
     // The one that outlives all others: blobs and releases come by it.
     let control = runtime()?;
@@ -129,7 +145,7 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
             control.block_on(follower.look())?;
             Some(follower)
         }
-        Origin::Store { .. } => None,
+        Origin::Store(_) => None,
     };
 
     let main = match inherited()? {
@@ -143,7 +159,8 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
         tls: acceptor,
     }];
     if let Some(redirect) = config.redirect_listen {
-        let front = Front::redirecting(Arc::clone(&app), address.port());
+        let port = config.public_port.map_or(address.port(), NonZeroU16::get);
+        let front = Front::redirecting(Arc::clone(&app), port);
         doors.push(Door { listener: listen(redirect)?, front, tls: None });
     }
     let ops = config.ops_listen.map(listen).transpose()?;
@@ -216,11 +233,16 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// The default of 1,024 open files is less than the connections that are allowed.
-fn raise_file_limit() {
+fn raise_file_limit(max_connections: usize) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         warn!(%error, "the limit of open files stays as it is");
+    }
+    let needed = max_connections as u64 + OTHER_FILES;
+    if let Some(maximum) = limit.maximum.filter(|maximum| *maximum < needed) {
+        let hint = "raise LimitNOFILE= of the unit (`ulimit -Hn`), or lower --max-connections";
+        warn!(maximum, needed, hint, "fewer files may be open than --max-connections needs");
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{
     fmt::Display,
-    fs, io,
+    fs,
     net::{Ipv6Addr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU16, NonZeroUsize},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::{
     access_log::LogFormat,
     client::{Network, Proxies},
+    config::{CacheSettings, Config, Origin, Redirect, SettingsError, StoreOrigin},
     connection::Limits,
     pace::Pace,
     tls::KeyPairFiles,
@@ -32,6 +33,29 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "URL", env = "SLIPWAY_ENDPOINT", help = Endpoint::HELP)]
     #[serde(default, deserialize_with = "parsed")]
     endpoint: Option<Endpoint>,
+    /// Send VMs to the store for packages, by signed URLs; only with s3://, gs:// and az://
+    #[arg(
+        long,
+        env = "SLIPWAY_REDIRECT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    redirect: Option<bool>,
+    /// How long a signed URL can be used [default: 3600]
+    #[arg(long, value_name = "SECONDS", env = "SLIPWAY_REDIRECT_VALID")]
+    redirect_valid: Option<u32>,
+    /// The store's server as VMs reach it, if that is not --endpoint; signed URLs name it
+    #[arg(long, value_name = "URL", env = "SLIPWAY_PUBLIC_ENDPOINT")]
+    #[serde(default, deserialize_with = "parsed")]
+    public_endpoint: Option<Endpoint>,
+    /// Keep packages of a remote store in this folder; all that is in it may be deleted at any time
+    #[arg(long, value_name = "DIR", env = "SLIPWAY_CACHE_DIR")]
+    cache_dir: Option<PathBuf>,
+    /// What --cache-dir may take, in MiB [default: 4096]
+    #[arg(long, value_name = "MIB", env = "SLIPWAY_CACHE_SIZE")]
+    cache_size: Option<u64>,
     /// Serve a dist tree as it stands, such as target/dist
     #[arg(long, value_name = "DIR", env = "SLIPWAY_DIR")]
     dir: Option<PathBuf>,
@@ -47,6 +71,9 @@ pub(crate) struct Settings {
     /// Where requests in the open are sent on to TLS
     #[arg(long, value_name = "ADDR:PORT", env = "SLIPWAY_REDIRECT_LISTEN")]
     redirect_listen: Option<SocketAddr>,
+    /// The port that they are sent to [default: that of --listen]
+    #[arg(long, value_name = "PORT", env = "SLIPWAY_PUBLIC_PORT")]
+    public_port: Option<NonZeroU16>,
     /// Health and metrics
     #[arg(long, value_name = "ADDR:PORT", env = "SLIPWAY_OPS_LISTEN")]
     ops_listen: Option<SocketAddr>,
@@ -96,115 +123,28 @@ fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
     texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect::<Result<_, _>>().map(Some)
 }
 
-/// Settings that a server can be started with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Config {
-    /// Where releases come from.
-    pub(crate) origin: Origin,
-    /// Where VMs connect.
-    pub(crate) listen: SocketAddr,
-    /// With TLS if there is a pair.
-    pub(crate) tls: Option<KeyPairFiles>,
-    /// Where everybody is sent to TLS.
-    pub(crate) redirect_listen: Option<SocketAddr>,
-    /// Health and metrics.
-    pub(crate) ops_listen: Option<SocketAddr>,
-    /// Threads that serve.
-    pub(crate) threads: NonZeroUsize,
-    /// For blobs, in bytes.
-    pub(crate) memory: u64,
-    /// At once.
-    pub(crate) max_connections: usize,
-    /// At once, of one address.
-    pub(crate) max_connections_per_address: usize,
-    /// Of each connection.
-    pub(crate) limits: Limits,
-    /// See [`super::sticky`].
-    pub(crate) pair_window: Duration,
-    /// From the signal to the end.
-    pub(crate) shutdown_deadline: Duration,
-    /// Whose word counts.
-    pub(crate) proxies: Proxies,
-    /// On stdout.
-    pub(crate) access_log: LogFormat,
-    /// On stderr.
-    pub(crate) log: LogFormat,
-}
-
-/// Where releases come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A dist tree.
-    Dir(PathBuf),
-    /// A release store.
-    Store {
-        /// Which.
-        url: StoreUrl,
-        /// Its server, if it is not the cloud's own.
-        endpoint: Option<Endpoint>,
-    },
-}
-
-/// Settings that no server can be started with.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not what it should be.
-    #[error("{}: {}", path.display(), source.to_string().trim_end())]
-    Syntax {
-        /// Which.
-        path: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
-    },
-    /// Nothing to serve.
-    #[error("nothing says what to serve")]
-    NoOrigin,
-    /// One too many.
-    #[error("both `store` and `dir` say what to serve")]
-    TwoOrigins,
-    /// One of a pair.
-    #[error("{given} is set and {missing} is not")]
-    HalfPair {
-        /// The flag that is there.
-        given: &'static str,
-        /// The flag that is not.
-        missing: &'static str,
-    },
-    /// A redirect without an aim.
-    #[error("--redirect-listen leads to TLS, and there is none")]
-    NoTls,
-}
-
-impl SettingsError {
-    /// The next step.
-    #[must_use]
-    pub(crate) fn hint(&self) -> String {
-        match self {
-            Self::Read { .. } => "check --config",
-            Self::Syntax { .. } => {
-                "the file has the flags of `repo-server serve --help` as keys, without dashes in front"
-            }
-            Self::NoOrigin => "name a release store with --store, or a dist tree with --dir",
-            Self::TwoOrigins => "leave one of them out; SLIPWAY_STORE and SLIPWAY_DIR count as well",
-            Self::HalfPair { .. } | Self::NoTls => "set both --tls-cert and --tls-key, or neither",
-        }
-        .to_owned()
-    }
-}
-
 impl Settings {
     /// Reads a file of settings.
     pub(crate) fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
         toml::from_str(&text).map_err(|source| SettingsError::Syntax { path: path.to_owned(), source: source.into() })
+    }
+
+    /// Forgets what a variable says where a flag, as `is_flag` knows by its id, says what to serve instead.
+    pub(crate) fn overrule(&mut self, is_flag: impl Fn(&str) -> bool) {
+        match (is_flag("store"), is_flag("dir")) {
+            (true, false) => self.dir = None,
+            (false, true) => {
+                self.store = None;
+                self.endpoint = self.endpoint.take().filter(|_| is_flag("endpoint"));
+                self.public_endpoint = self.public_endpoint.take().filter(|_| is_flag("public_endpoint"));
+                self.redirect = self.redirect.filter(|_| is_flag("redirect"));
+                self.redirect_valid = self.redirect_valid.filter(|_| is_flag("redirect_valid"));
+                self.cache_dir = self.cache_dir.take().filter(|_| is_flag("cache_dir"));
+                self.cache_size = self.cache_size.filter(|_| is_flag("cache_size"));
+            }
+            _ => {}
+        }
     }
 
     /// These, and where they say nothing, `file`'s.
@@ -217,10 +157,16 @@ impl Settings {
             store: self.store.or(file.store.filter(|_| !has_dir)),
             // It belongs to the store beside it.
             endpoint: self.endpoint.or(file.endpoint.filter(|_| !has_origin)),
+            public_endpoint: self.public_endpoint.or(file.public_endpoint.filter(|_| !has_origin)),
+            redirect: self.redirect.or(file.redirect.filter(|_| !has_origin)),
+            redirect_valid: self.redirect_valid.or(file.redirect_valid.filter(|_| !has_origin)),
+            cache_dir: self.cache_dir.or(file.cache_dir.filter(|_| !has_origin)),
+            cache_size: self.cache_size.or(file.cache_size.filter(|_| !has_origin)),
             listen: self.listen.or(file.listen),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
             redirect_listen: self.redirect_listen.or(file.redirect_listen),
+            public_port: self.public_port.or(file.public_port),
             ops_listen: self.ops_listen.or(file.ops_listen),
             threads: self.threads.or(file.threads),
             memory: self.memory.or(file.memory),
@@ -236,14 +182,46 @@ impl Settings {
         }
     }
 
+    fn origin(&mut self) -> Result<Origin, SettingsError> {
+        let redirect = self.redirect.unwrap_or(false);
+        let alone = |given, missing| Err(SettingsError::Alone { given, missing });
+        match (redirect, self.redirect_valid.is_some(), self.public_endpoint.is_some()) {
+            (false, true, _) => return alone("--redirect-valid", "--redirect"),
+            (false, _, true) => return alone("--public-endpoint", "--redirect"),
+            _ => {}
+        }
+        if self.cache_size.is_some() && self.cache_dir.is_none() {
+            return alone("--cache-size", "--cache-dir");
+        }
+        let is_remote = self.store.as_ref().is_some_and(StoreUrl::is_remote);
+        if (self.store.is_some() || self.dir.is_some()) && !is_remote {
+            let given = [(redirect, "--redirect"), (self.cache_dir.is_some(), "--cache-dir")];
+            if let Some((_, given)) = given.into_iter().find(|(is_given, _)| *is_given) {
+                return Err(SettingsError::LocalStore { given });
+            }
+        }
+        match (self.store.take(), self.dir.take()) {
+            (Some(url), None) => Ok(Origin::Store(Box::new(StoreOrigin {
+                url,
+                endpoint: self.endpoint.take(),
+                redirect: redirect.then(|| Redirect {
+                    valid: Duration::from_secs(self.redirect_valid.unwrap_or(3600).into()),
+                    public_endpoint: self.public_endpoint.take(),
+                }),
+                cache: self
+                    .cache_dir
+                    .take()
+                    .map(|dir| CacheSettings { dir, size: self.cache_size.unwrap_or(4096).saturating_mul(1 << 20) }),
+            }))),
+            (None, Some(dir)) => Ok(Origin::Dir(dir)),
+            (None, None) => Err(SettingsError::NoOrigin),
+            (Some(_), Some(_)) => Err(SettingsError::TwoOrigins),
+        }
+    }
+
     /// Fills in what was left out.
-    pub(crate) fn resolve(self) -> Result<Config, SettingsError> {
-        let origin = match (self.store, self.dir) {
-            (Some(url), None) => Origin::Store { url, endpoint: self.endpoint },
-            (None, Some(dir)) => Origin::Dir(dir),
-            (None, None) => return Err(SettingsError::NoOrigin),
-            (Some(_), Some(_)) => return Err(SettingsError::TwoOrigins),
-        };
+    pub(crate) fn resolve(mut self) -> Result<Config, SettingsError> {
+        let origin = self.origin()?;
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => Some(KeyPairFiles { certificate, key }),
             (None, None) => None,
@@ -262,6 +240,7 @@ impl Settings {
             listen: self.listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, port).into()),
             tls,
             redirect_listen: self.redirect_listen,
+            public_port: self.public_port,
             ops_listen: self.ops_listen,
             threads: self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             memory: self.memory.unwrap_or(512).saturating_mul(1 << 20),

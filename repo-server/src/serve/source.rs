@@ -17,8 +17,12 @@ use rustix::fs::{Mode, OFlags, openat};
 use tokio::runtime::Handle;
 use tracing::{error, info};
 
-use super::metrics::{Fill, Metrics};
-use crate::blob::{BlobFault, Filler, PIECE};
+use super::{
+    disk_cache::{Cached, DiskCache},
+    metrics::{DiskUse, Fill, Metrics},
+    redirect::Redirector,
+};
+use crate::blob::{BlobFault, Filler, PIECE, Resident};
 
 /// A place that blobs are read from.
 #[derive(Debug, Clone)]
@@ -26,7 +30,18 @@ pub(crate) enum Source {
     /// The packages of dist trees.
     Tree(TreeFiles),
     /// The blobs of a release store.
-    Store(Store),
+    Store(StoreSource),
+}
+
+/// A release store with what stands in front of it; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreSource {
+    /// The store.
+    pub(crate) store: Store,
+    /// Where its blobs are kept, if it is far away.
+    pub(crate) cache: Option<Arc<DiskCache>>,
+    /// Leads clients to it.
+    pub(crate) redirector: Option<Arc<Redirector>>,
 }
 
 /// The packages of a dist tree, opened while the tree stood there: they can be read after it was replaced.
@@ -80,24 +95,80 @@ impl Source {
                     report(&file.1.display().to_string(), &copy(&file.0, filler), &metrics);
                 });
             }
-            Self::Store(store) => {
-                let store = store.clone();
-                background.spawn(async move {
-                    let place = store.url().to_string();
-                    let result = match store.open_blob(blob, None).await {
-                        Err(error) => Err(unreadable(filler, &chain(&error))),
-                        Ok(BlobBody::Stream(stream)) => receive(stream, filler).await,
-                        Ok(BlobBody::File(file)) => {
-                            // A file is read on a thread that may wait for disks.
-                            let task = tokio::task::spawn_blocking(move || copy(&file, filler));
-                            task.await.unwrap_or(Err(BlobFault::Abandoned { digest: blob.digest }))
-                        }
-                    };
-                    report(&place, &result, &metrics);
-                });
+            Self::Store(source) => {
+                background.spawn(source.clone().bring(blob, filler, metrics));
             }
         }
     }
+
+    /// Who leads clients to the store, if they are to go there.
+    pub(crate) fn redirector(&self) -> Option<&Redirector> {
+        match self {
+            Self::Tree(_) => None,
+            Self::Store(source) => source.redirector.as_deref(),
+        }
+    }
+}
+
+impl StoreSource {
+    async fn bring(self, blob: Blob, filler: Filler, metrics: Arc<Metrics>) {
+        let mut place = self.store.url().to_string();
+        let resident = filler.blob();
+        let result = match self.cached(blob, &metrics).await {
+            Some(file) => {
+                "the disk cache".clone_into(&mut place);
+                copy_aside(file, filler).await
+            }
+            None => match self.store.open_blob(blob, None).await {
+                Err(error) => Err(unreadable(filler, &chain(&error))),
+                Ok(BlobBody::File(file)) => copy_aside(file, filler).await,
+                Ok(BlobBody::Stream(stream)) => {
+                    let result = receive(stream, filler).await;
+                    if result.is_ok() {
+                        self.keep(blob, resident, &metrics);
+                    }
+                    result
+                }
+            },
+        };
+        report(&place, &result, &metrics);
+    }
+
+    async fn cached(&self, blob: Blob, metrics: &Metrics) -> Option<File> {
+        let cache = Arc::clone(self.cache.as_ref()?);
+        match tokio::task::spawn_blocking(move || cache.get(blob)).await {
+            Ok(Cached::Hit(file)) => {
+                metrics.disk(DiskUse::Hit);
+                Some(file)
+            }
+            Ok(Cached::Corrupt) => {
+                metrics.disk(DiskUse::Corrupt);
+                None
+            }
+            Ok(Cached::Miss) | Err(_) => {
+                metrics.disk(DiskUse::Miss);
+                None
+            }
+        }
+    }
+
+    /// Nobody waits for it.
+    fn keep(&self, blob: Blob, resident: Arc<Resident>, metrics: &Arc<Metrics>) {
+        let Some(cache) = self.cache.clone() else { return };
+        let metrics = Arc::clone(metrics);
+        tokio::task::spawn_blocking(move || {
+            if cache.put(blob, resident.pieces().unwrap_or_default()).is_err() {
+                metrics.disk(DiskUse::WriteFailed);
+            }
+        });
+    }
+}
+
+/// A file is read on a thread that may wait for disks.
+async fn copy_aside(file: File, filler: Filler) -> Result<(), BlobFault> {
+    let digest = filler.digest();
+    let task = tokio::task::spawn_blocking(move || copy(&file, filler));
+    task.await.unwrap_or(Err(BlobFault::Abandoned { digest }))
 }
 
 fn unreadable(filler: Filler, reason: &str) -> BlobFault {
@@ -106,7 +177,7 @@ fn unreadable(filler: Filler, reason: &str) -> BlobFault {
 }
 
 /// An error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -165,7 +236,7 @@ fn copy(file: &File, mut filler: Filler) -> Result<(), BlobFault> {
 }
 
 /// Fills `buffer`, unless the file ends before.
-fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut got = 0;
     while got < buffer.len() {
         match file.read_at(&mut buffer[got..], offset + got as u64) {

@@ -5,7 +5,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroUsize,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -29,7 +29,7 @@ pub(crate) struct Sticky {
 /// Some of the downloads: the release of each, and when.
 type Shard = Mutex<LruCache<Key, (Arc<str>, Instant)>>;
 
-/// Who got which package. A hash stands for the path: a collision would at worst tear a pair.
+/// Who got which package. Of IPv6, the network of one link: hosts change the rest of their address as they like. A hash stands for the path: a collision would at worst tear a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     client: IpAddr,
@@ -70,6 +70,10 @@ impl Sticky {
     }
 
     fn slot(&self, client: IpAddr, package: &str) -> (Key, &Shard) {
+        let client = match client {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            IpAddr::V4(_) => client,
+        };
         let key = Key { client, package: self.hasher.hash_one(package) };
         let shard = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).expect("below the number of shards");
         (key, &self.shards[shard])
@@ -113,6 +117,16 @@ mod tests {
         assert_eq!(sticky.recall(CLIENT, "/a.deb"), Some(one));
         assert_eq!(sticky.recall(CLIENT, "/b.deb"), Some(two));
         assert_eq!(sticky.recall(OTHER, "/b.deb"), None);
+    }
+
+    #[test]
+    fn a_host_that_changes_its_address_on_the_same_link_is_known() {
+        let sticky = sticky(Duration::from_mins(2), 1000);
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let release: Arc<str> = "1".into();
+        sticky.remember(address("2001:db8:0:7::1"), "/a.deb", &release);
+        assert_eq!(sticky.recall(address("2001:db8:0:7:8000::2"), "/a.deb"), Some(release));
+        assert_eq!(sticky.recall(address("2001:db8:0:8::1"), "/a.deb"), None);
     }
 
     #[test]

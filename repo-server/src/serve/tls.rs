@@ -76,6 +76,14 @@ pub(crate) enum TlsError {
         /// When, as an HTTP date.
         not_after: String,
     },
+    /// Its time has not come.
+    #[error("the certificate in {} begins {not_before}", path.display())]
+    Early {
+        /// Its file.
+        path: PathBuf,
+        /// When, as an HTTP date.
+        not_before: String,
+    },
     /// The library refused the settings.
     #[error("cannot set up TLS")]
     Setup {
@@ -96,6 +104,7 @@ impl TlsError {
             }
             Self::Mismatch { .. } => "take the key that the certificate was requested with".to_owned(),
             Self::Expired { .. } => "renew the certificate".to_owned(),
+            Self::Early { .. } => "check this machine's clock, or take the certificate before this one".to_owned(),
             Self::Setup { .. } => return None,
         })
     }
@@ -146,16 +155,16 @@ impl Certificates {
 
     /// Looks at the files until the server ends. A bad pair is refused aloud, once, and the old one serves on.
     pub(crate) async fn follow(self: Arc<Self>, metrics: Arc<Metrics>) {
-        let mut refused = None;
         let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         metrics.certificate_not_after.set(seconds(self.not_after()).cast_signed());
+        let mut refused = Refused::Nothing;
         loop {
             tokio::time::sleep(INTERVAL).await;
             let this = Arc::clone(&self);
             let Ok(read) = tokio::task::spawn_blocking(move || read(&this.files)).await else { continue };
             let digest = read.as_ref().ok().map(|(_, _, digest)| *digest);
             if digest == Some(self.current.load().digest) {
-                refused = None;
+                refused = Refused::Nothing;
                 continue;
             }
             match read.and_then(|(certificate, key, digest)| check(&self.files, &certificate, &key, digest)) {
@@ -163,21 +172,31 @@ impl Certificates {
                     info!(certificate = %self.files.certificate.display(), "new certificate in use");
                     metrics.certificate_not_after.set(seconds(loaded.not_after).cast_signed());
                     self.current.store(Arc::new(loaded));
-                    refused = None;
+                    refused = Refused::Nothing;
                 }
-                Err(error) if refused != Some(digest) => {
+                Err(error) if refused == Refused::Once(digest) => {
                     metrics.certificate_failures.inc();
                     error!(
                         error = &error as &dyn std::error::Error,
                         hint = error.hint(),
                         "new certificate refused; the old one stays in use"
                     );
-                    refused = Some(digest);
+                    refused = Refused::Aloud(digest);
                 }
-                Err(_) => {}
+                Err(_) if refused == Refused::Aloud(digest) => {}
+                Err(_) => refused = Refused::Once(digest),
             }
         }
     }
+}
+
+/// Which new pair, by its digest if it could be read, did not do. Two files that are copied one after the other do not fit
+/// for a moment, so the first look at a bad pair says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Nothing,
+    Once(Option<Sha256Digest>),
+    Aloud(Option<Sha256Digest>),
 }
 
 impl ResolvesServerCert for Certificates {
@@ -210,8 +229,15 @@ fn check(files: &KeyPairFiles, certificate: &[u8], key: &[u8], digest: Sha256Dig
     let end = chain.first().ok_or_else(|| pem(&files.certificate, "certificate"))?;
     let malformed = || TlsError::Certificate { path: files.certificate.clone() };
     let (_, parsed) = parse_x509_certificate(end).map_err(|_| malformed())?;
-    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).map_err(|_| malformed())?;
-    let not_after = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let time = |time: x509_parser::time::ASN1Time| {
+        let seconds = u64::try_from(time.timestamp()).map_err(|_| malformed())?;
+        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    };
+    let (not_before, not_after) = (time(parsed.validity().not_before)?, time(parsed.validity().not_after)?);
+    if not_before > SystemTime::now() {
+        let not_before = httpdate::fmt_http_date(not_before);
+        return Err(TlsError::Early { path: files.certificate.clone(), not_before });
+    }
     if not_after < SystemTime::now() {
         let not_after = httpdate::fmt_http_date(not_after);
         return Err(TlsError::Expired { path: files.certificate.clone(), not_after });

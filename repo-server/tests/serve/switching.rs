@@ -159,7 +159,7 @@ fn damaged_packages_are_never_served_as_good() {
         // For a while it is not even tried again.
         assert_eq!(get(server.address, PACKAGE).status, 503, "{how}");
         assert!(server.is_alive(), "{how}");
-        let corrupt = "slipway_blob_fills_total{result=\"Corrupt\"}";
+        let corrupt = "slipway_blob_fills_total{result=\"corrupt\"}";
         server.wait_until("counted it", |server| server.metric(corrupt) >= 1);
         server.wait_until("named the file", |server| server.log().contains("istio-sidecar.deb"));
         assert_eq!(get(server.address, CHECKSUM).status, 200, "{how}: others are served");

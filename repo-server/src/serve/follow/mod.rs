@@ -6,7 +6,7 @@ mod tree;
 use std::{io, path::PathBuf, time::Duration};
 
 use artifact::ManifestError;
-use release_store::{ConnectError, ReadError, StoreError, ValidateError};
+use release_store::{ConnectError, GenerationNumber, ReadError, StoreError, StoreUrl, ValidateError};
 use tracing::error;
 
 pub(crate) use store::{StoreFollower, check as check_store};
@@ -45,6 +45,16 @@ pub(crate) enum FollowError {
     /// A generation lacks blobs.
     #[error(transparent)]
     Incomplete(#[from] ValidateError),
+    /// Numbers only grow, so this store was restored, or is another one.
+    #[error("{store} ends at {}, before release {served} that is served", newest.map_or("nothing".to_owned(), |newest| format!("release {newest}")))]
+    WentBack {
+        /// Where.
+        store: StoreUrl,
+        /// What was loaded from it before.
+        served: GenerationNumber,
+        /// The newest that it has now.
+        newest: Option<GenerationNumber>,
+    },
 }
 
 impl FollowError {
@@ -57,6 +67,7 @@ impl FollowError {
             Self::Store(error) => error.hint(),
             Self::Generation(error) => error.hint(),
             Self::Incomplete(error) => error.hint(),
+            Self::WentBack { .. } => Some("restart repo-server to serve what the store has now".to_owned()),
         }
     }
 }
@@ -80,9 +91,9 @@ pub(crate) async fn follow<F: Follower>(mut follower: F) {
         match follower.look().await {
             Ok(()) => last = None,
             Err(error) => {
+                follower.app().metrics.load_failures.inc();
                 let text = error.to_string();
                 if last.as_ref() != Some(&text) {
-                    follower.app().metrics.load_failures.inc();
                     let hint = error.hint().unwrap_or_default();
                     error!(error = &error as &dyn std::error::Error, hint, "no new release is served");
                 }

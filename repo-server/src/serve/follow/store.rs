@@ -10,53 +10,75 @@ use crate::{
     catalog::{Catalog, Release},
     serve::{
         app::{App, Served},
-        source::Source,
+        source::{Source, StoreSource},
     },
 };
 
 /// How many earlier releases keep URIs of their own here.
 const EARLIER: usize = 64;
 
+/// Every so many looks, all releases are listed and not only those that are new.
+const REVIEW: u32 = 30;
+
 /// Follows the newest generation.
 #[derive(Debug)]
 pub(crate) struct StoreFollower {
-    store: Store,
+    source: StoreSource,
     app: Arc<App>,
     current: Option<GenerationNumber>,
+    looks: u32,
 }
 
 impl StoreFollower {
     /// Nothing is read yet.
-    pub(crate) const fn new(store: Store, app: Arc<App>) -> Self {
-        Self { store, app, current: None }
+    pub(crate) const fn new(source: StoreSource, app: Arc<App>) -> Self {
+        Self { source, app, current: None, looks: 0 }
+    }
+
+    const fn store(&self) -> &Store {
+        &self.source.store
     }
 
     async fn load(&self, number: GenerationNumber) -> Result<Servable, FollowError> {
-        Ok(self.store.validate(self.store.generation(number).await?).await?)
+        Ok(self.store().validate(self.store().generation(number).await?).await?)
     }
 
-    /// The releases before `number` that the store still keeps, newest first.
-    async fn earlier(&self, number: GenerationNumber) -> Result<Vec<Arc<Release>>, FollowError> {
+    /// The releases before `number` that the store still keeps, newest first; `kept` is in this order.
+    async fn earlier(&self, kept: &[GenerationNumber], number: GenerationNumber) -> Vec<Arc<Release>> {
         let served = self.app.served();
         let mut earlier = Vec::new();
-        let kept = self.store.generations().await?;
-        for other in kept.into_iter().filter(|other| *other < number).take(EARLIER) {
+        for other in kept.iter().copied().filter(|other| *other < number).take(EARLIER) {
             let known = served.as_ref().and_then(|served| served.catalog.release(&other.to_string()));
             match known {
                 Some(release) => earlier.push(Arc::clone(release)),
                 // One that cannot be read does not hide the others.
-                None => earlier.extend(self.store.generation(other).await.ok().map(|read| Arc::new(prepare(&read)))),
+                None => earlier.extend(self.store().generation(other).await.ok().map(|read| Arc::new(prepare(&read)))),
             }
         }
-        Ok(earlier)
+        earlier
     }
 
-    fn switch(&mut self, generation: &Generation, earlier: Vec<Arc<Release>>) {
+    async fn switch(&mut self, generation: &Generation) -> Result<(), FollowError> {
+        let kept = self.store().generations().await?;
+        let earlier = self.earlier(&kept, generation.number).await;
         let release = Arc::new(prepare(generation));
-        info!(release = %release.id, version = release.manifest.version, store = %self.store.url(), "serving");
-        let source = Source::Store(self.store.clone());
+        info!(release = %release.id, version = release.manifest.version, store = %self.store().url(), "serving");
+        let source = Source::Store(self.source.clone());
         self.app.switch(Served { catalog: Catalog::new(release, earlier), source });
         self.current = Some(generation.number);
+        Ok(())
+    }
+
+    /// Whether the store still has what is served, and which earlier releases it has deleted since.
+    async fn review(&self, current: GenerationNumber) -> Result<(), FollowError> {
+        let kept = self.store().generations().await?;
+        let newest = kept.first().copied();
+        if newest.is_none_or(|newest| newest < current) {
+            return Err(FollowError::WentBack { store: self.store().url().clone(), served: current, newest });
+        }
+        let earlier = self.earlier(&kept, current).await;
+        self.app.keep_earlier(earlier);
+        Ok(())
     }
 }
 
@@ -69,26 +91,22 @@ impl Follower for StoreFollower {
 
     async fn look(&mut self) -> Result<(), FollowError> {
         self.app.trim();
-        let Some(newest) = self.store.latest(self.current).await? else {
-            return match self.current {
-                Some(_) => Ok(()),
-                None => Err(ReadError::Empty { store: self.store.url().clone() }.into()),
-            };
-        };
-        let found = self.load(newest).await;
-        match (found, self.current) {
-            (Ok(generation), _) => {
-                let earlier = self.earlier(newest).await?;
-                self.switch(&generation, earlier);
-                Ok(())
+        let newest = match (self.store().latest(self.current).await?, self.current) {
+            (Some(newest), _) => newest,
+            (None, None) => return Err(ReadError::Empty { store: self.store().url().clone() }.into()),
+            (None, Some(current)) => {
+                self.looks += 1;
+                return if self.looks.is_multiple_of(REVIEW) { self.review(current).await } else { Ok(()) };
             }
+        };
+        match (self.load(newest).await, self.current) {
+            (Ok(generation), _) => self.switch(&generation).await,
             (Err(error), Some(_)) => Err(error),
             // Better an old release than none; the newest one is tried again.
             (Err(error), None) => {
-                for number in self.store.generations().await?.into_iter().filter(|number| *number < newest) {
+                for number in self.store().generations().await?.into_iter().filter(|number| *number < newest) {
                     if let Ok(generation) = self.load(number).await {
-                        let earlier = self.earlier(number).await?;
-                        self.switch(&generation, earlier);
+                        self.switch(&generation).await?;
                         break;
                     }
                 }
