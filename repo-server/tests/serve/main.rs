@@ -3,8 +3,12 @@
 //! The judges that no distribution packages are asked only with the feature `judges`, which `cargo xtask test` turns on. A
 //! missing judge is a failure.
 
+#[cfg(feature = "judges")]
+mod chromium;
 mod clients;
 mod nginx;
+#[cfg(feature = "judges")]
+mod page;
 mod raw;
 #[cfg(feature = "judges")]
 mod redbot;
