@@ -1,4 +1,4 @@
-//! Chromium, driven over the pipe of its DevTools protocol: JSON texts, each with a zero byte at its end.
+//! Chromium, driven over the pipe that its developer tools use: JSON texts, each with a zero byte at its end.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one tab, in which pages run no scripts. It ends with the value.
 pub(crate) struct Browser {
@@ -52,21 +52,21 @@ impl Browser {
         let requests = process.stdin.take();
         let mut browser =
             Self { process, requests, answers, session: None, last: 0, events: Vec::new(), _profile: profile };
-        let tab = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let tab = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let tab = json!({"targetId": tab["targetId"], "flatten": true});
-        let session = browser.call("Target.attachToTarget", tab);
+        let session = browser.call("Target.attachToTarget", &tab);
         browser.session = session["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
-        browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+        browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
         browser
     }
 
     /// Opens a page, and waits until all that belongs to it is there.
     pub(crate) fn open(&mut self, url: &str) {
         let seen = self.events.len();
-        let opened = self.call("Page.navigate", json!({"url": url}));
+        let opened = self.call("Page.navigate", &json!({"url": url}));
         assert!(opened["errorText"].is_null(), "{url}: {opened}");
         while !self.events[seen..].iter().any(|event| event["method"] == "Page.loadEventFired") {
             self.receive();
@@ -76,19 +76,19 @@ impl Browser {
     /// As wide as a screen of `width` CSS pixels.
     pub(crate) fn resize(&mut self, width: u32) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// `light` or `dark`.
     pub(crate) fn prefer(&mut self, scheme: &str) {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}));
+        self.call("Emulation.setEmulatedMedia", &json!({"features": [feature]}));
     }
 
     /// The value of an expression in the page.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true});
-        let mut answer = self.call("Runtime.evaluate", asked);
+        let mut answer = self.call("Runtime.evaluate", &asked);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].take()
     }
@@ -97,18 +97,18 @@ impl Browser {
     pub(crate) fn click(&mut self, x: f64, y: f64) {
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1});
-            self.call("Input.dispatchMouseEvent", event);
+            self.call("Input.dispatchMouseEvent", &event);
         }
     }
 
     /// The whole page as a PNG file.
     pub(crate) fn screenshot(&mut self, file: &Path) {
-        let shot = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true}));
+        let shot = self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
         let png = STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("Base64");
         std::fs::write(file, png).expect("cargo's own folder");
     }
 
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: &Value) -> Value {
         self.last += 1;
         let mut request = json!({"id": self.last, "method": method, "params": params});
         if let Some(session) = &self.session {

@@ -81,7 +81,7 @@ fn documented(origin: &str, path: &str) -> Vec<String> {
             .replace("/install/deb/amd64/onboarding-agent.deb", path)
             .replace("onboarding-agent.deb", name);
         // The README has RPM's command in a sentence.
-        if path.ends_with(".rpm") { line.replace("apt-get", "yum") } else { line }
+        if path.contains("/rpm/") { line.replace("apt-get", "yum") } else { line }
     });
     commands.take(4).collect()
 }
