@@ -1,10 +1,9 @@
 //! The real program, asked over sockets and by the clients that people use.
 
 mod clients;
-mod raw;
 mod semantics;
-mod server;
 mod store;
 mod switching;
 mod tls;
-mod tree;
+
+use testkit::{raw, server, tree};
