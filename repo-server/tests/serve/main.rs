@@ -9,13 +9,12 @@ mod clients;
 mod nginx;
 #[cfg(feature = "judges")]
 mod page;
-mod raw;
 #[cfg(feature = "judges")]
 mod redbot;
 mod semantics;
-mod server;
 mod store;
 mod switching;
 mod table;
 mod tls;
-mod tree;
+
+use testkit::{raw, server, tree};

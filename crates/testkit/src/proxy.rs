@@ -9,7 +9,7 @@ use std::{
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// The server does it, and its answer is lost behind this status.
     ApplyThen(u16),
     /// The server never sees it.
@@ -22,16 +22,20 @@ pub(super) enum Fault {
 
 /// Which requests it happens to, and how often.
 #[derive(Debug, Clone)]
-pub(super) struct Rule {
-    pub(super) method: &'static str,
-    pub(super) part: &'static str,
-    pub(super) fault: Fault,
-    pub(super) times: usize,
+pub struct Rule {
+    /// With which they begin; all, if it is empty.
+    pub method: &'static str,
+    /// What their request line holds.
+    pub part: &'static str,
+    /// What happens.
+    pub fault: Fault,
+    /// How often.
+    pub times: usize,
 }
 
 /// Listens until the test program ends.
 #[derive(Debug, Clone)]
-pub(super) struct Proxy {
+pub struct Proxy {
     port: u16,
     rule: Arc<Mutex<Option<Rule>>>,
 }
@@ -40,7 +44,9 @@ pub(super) struct Proxy {
 const STALL: Duration = Duration::from_mins(1);
 
 impl Proxy {
-    pub(super) fn before(server: u16) -> Self {
+    /// Passes everything on to a port, until it is told otherwise.
+    #[must_use]
+    pub fn before(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let proxy = Self { port, rule: Arc::default() };
@@ -56,17 +62,20 @@ impl Proxy {
         proxy
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// Its own.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// From now on, instead of what was before.
-    pub(super) fn set(&self, rule: Option<Rule>) {
+    pub fn set(&self, rule: Option<Rule>) {
         *self.rule.lock().expect("no thread panics") = rule;
     }
 
     /// How often the rule can still apply.
-    pub(super) fn left(&self) -> usize {
+    #[must_use]
+    pub fn left(&self) -> usize {
         self.rule.lock().expect("no thread panics").as_ref().map_or(0, |rule| rule.times)
     }
 
@@ -115,7 +124,7 @@ fn answer(client: &mut TcpStream, status: u16) -> std::io::Result<()> {
 }
 
 /// The head with its last line, and the body.
-pub(super) fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
+pub fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
     let (mut message, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     let mut wanted = None;
     loop {
