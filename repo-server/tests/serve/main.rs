@@ -1,6 +1,7 @@
 //! The real program, asked over sockets and by the clients that people use.
 
 mod clients;
+mod operations;
 mod raw;
 mod semantics;
 mod server;
