@@ -22,7 +22,7 @@ impl Pairs {
     #[must_use]
     pub fn new() -> Self {
         let pairs = Self { dir: tempfile::tempdir().expect("a folder") };
-        pairs.make("tls", 2096);
+        pairs.make("tls", 2020, 2096);
         pairs
     }
 
@@ -32,11 +32,11 @@ impl Pairs {
         self.dir.path().join(name)
     }
 
-    /// `<name>.crt` and `<name>.key`; good until the end of a year.
-    pub fn make(&self, name: &str, year: i32) {
+    /// `<name>.crt` and `<name>.key`; good from the beginning of one year to the end of another.
+    pub fn make(&self, name: &str, from: i32, to: i32) {
         let mut params = CertificateParams::new(["mirror.test", "localhost"].map(str::to_owned)).expect("a name");
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(year, 12, 31);
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 12, 31);
         let key = KeyPair::generate().expect("randomness");
         let certificate = params.self_signed(&key).expect("a certificate");
         fs::write(self.path(&format!("{name}.crt")), certificate.pem()).expect("our own folder");

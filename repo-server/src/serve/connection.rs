@@ -83,8 +83,13 @@ impl Connector {
             accepted = timeout(self.limits.handshake_timeout, accept) => accepted,
             _ = self.ending.changed() => return Ok(()),
         };
-        let stream =
-            accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(ConnectionError::Handshake)?;
+        let stream = match accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.front.count_failed_handshake();
+                return Err(ConnectionError::Handshake(error));
+            }
+        };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.http2(stream, peer).await
         } else {

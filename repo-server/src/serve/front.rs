@@ -107,6 +107,11 @@ impl Front {
         Ok(watch.finish_other(response))
     }
 
+    /// A client and we could not agree on TLS.
+    pub(crate) fn count_failed_handshake(&self) {
+        self.app.metrics.handshakes_failed.inc();
+    }
+
     /// A connection of HTTP/1 ended in an error. What is no request is answered by hyper: this only keeps the books.
     pub(crate) fn broke(&self, peer: Peer, error: &hyper::Error) {
         let status = match error {

@@ -15,6 +15,7 @@ mod pace;
 mod redirect;
 mod refusal;
 mod rest;
+mod room;
 mod server;
 mod settings;
 mod source;

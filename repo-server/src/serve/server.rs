@@ -1,14 +1,10 @@
 //! A server from its first to its last breath: sockets, threads, signals.
 
 use std::{
-    collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     num::NonZeroU16,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
@@ -29,7 +25,7 @@ use super::{
     access_log::AccessLog,
     app::App,
     config::{Config, Origin, StoreOrigin},
-    connection::{ConnectionError, Connector, Limits},
+    connection::{Connector, Limits},
     disk_cache::{CacheError, DiskCache},
     follow::{self, FollowError, Follower, StoreFollower, TreeFollower},
     front::Front,
@@ -37,6 +33,7 @@ use super::{
     ops,
     redirect::Redirector,
     rest,
+    room::Room,
     source::StoreSource,
     tls::{Certificates, TlsError},
 };
@@ -205,7 +202,7 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         signalled().await?;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        info!(open = room.open.load(Ordering::Relaxed), "ending; downloads may go on until the deadline");
+        info!(open = room.open(), "ending; downloads may go on until the deadline");
         app.end();
         let _ = end.send(true);
         // The ops port answers until all downloads are done.
@@ -331,13 +328,10 @@ async fn accept(
         match accepted {
             Ok((stream, address)) => {
                 let Some(place) = room.enter(address.ip()) else { continue };
-                let (connector, app) = (connector.clone(), Arc::clone(&room.app));
+                let connector = connector.clone();
                 connections.spawn(async move {
                     let _place = place;
                     if let Err(error) = connector.serve(stream, address).await {
-                        if matches!(error, ConnectionError::Handshake(_)) {
-                            app.metrics.handshakes_failed.inc();
-                        }
                         debug!(%address, error = &error as &dyn std::error::Error, "connection ended");
                     }
                 });
@@ -355,64 +349,4 @@ async fn accept(
         warn!("the deadline is over; open downloads are cut");
     }
     Ok(())
-}
-
-/// How many connections there may be, of all clients and of each.
-#[derive(Clone)]
-struct Room {
-    app: Arc<App>,
-    open: Arc<AtomicUsize>,
-    max: usize,
-    of_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    max_of_address: usize,
-}
-
-/// A connection's place; free again when it is dropped.
-struct Place {
-    room: Room,
-    address: IpAddr,
-}
-
-impl Room {
-    fn new(app: &Arc<App>, max: usize, max_of_address: usize) -> Self {
-        Self { app: Arc::clone(app), open: Arc::default(), max, of_address: Arc::default(), max_of_address }
-    }
-
-    fn of_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.of_address.lock().expect("nobody panics while holding it")
-    }
-
-    fn enter(&self, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
-        let mut of_address = self.of_address();
-        let count = of_address.entry(address).or_default();
-        // Behind a proxy of ours are many clients.
-        let is_crowded = *count >= self.max_of_address && !self.app.proxies.trust(address);
-        if is_crowded || self.open.load(Ordering::Relaxed) >= self.max {
-            if *count == 0 {
-                of_address.remove(&address);
-            }
-            self.app.metrics.refused.inc();
-            return None;
-        }
-        *count += 1;
-        drop(of_address);
-        self.open.fetch_add(1, Ordering::Relaxed);
-        self.app.metrics.connections.inc();
-        Some(Place { room: self.clone(), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.room.open.fetch_sub(1, Ordering::Relaxed);
-        self.room.app.metrics.connections.dec();
-        let mut of_address = self.room.of_address();
-        if let Some(count) = of_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                of_address.remove(&self.address);
-            }
-        }
-    }
 }

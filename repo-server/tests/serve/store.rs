@@ -1,9 +1,11 @@
 //! A release store that is followed: releases come, roll back, get lost and damaged.
 
-use std::{fs, path::PathBuf, process::Command, sync::Arc};
+use std::{fs, num::NonZeroUsize, path::PathBuf, process::Command, sync::Arc, time::Duration};
 
+use artifact::Sha256Digest;
 use release_store::{
-    Access, GenerationNumber, PublishOptions, Store, StoreOptions, StoreUrl, Writers, testing::Tree as Release,
+    Access, GcMode, GcOptions, GenerationNumber, PublishOptions, Store, StoreOptions, StoreUrl, Writers,
+    testing::Tree as Release,
 };
 
 use super::{
@@ -118,6 +120,50 @@ fn a_server_that_starts_late_knows_the_earlier_releases() {
     assert_eq!(sums.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{sums:?}");
     let listed = get(server.address, "/releases/").text();
     assert!(["3/", "2/", "1/"].iter().all(|link| listed.contains(&format!("href=\"{link}\""))), "{listed}");
+}
+
+#[test]
+fn deleted_releases_are_forgotten_and_a_store_that_goes_back_is_said() {
+    let site = Site::new();
+    for version in ["1:1-1", "1:2-1", "1:3-1"] {
+        site.publish(&Release::of_version(version));
+    }
+    let server = site.serve(&[]);
+    serves(&server, "3");
+    assert_eq!(get(server.address, &format!("/releases/1{CHECKSUM}")).status, 200);
+    let options = GcOptions { keep: NonZeroUsize::MIN, grace: Duration::ZERO, mode: GcMode::Delete };
+    wait(site.open().gc(&options)).expect("it is ours");
+    server.wait_until("forgotten", |server| get(server.address, &format!("/releases/1{CHECKSUM}")).status == 404);
+    assert_eq!(get(server.address, &format!("/releases/2{CHECKSUM}")).status, 200);
+    assert_eq!(server.metric("slipway_release_switches_total"), 1);
+
+    // As when a backup is put back.
+    fs::remove_file(site.path().join("generations/00000000000000000003.json")).expect("it is there");
+    server.wait_until("said", |server| server.log().contains("ends at release 2, before release 3 that is served"));
+    assert_eq!(release(&server).as_deref(), Some("3"));
+    assert!(server.metric("slipway_release_load_failures_total") > 0);
+    assert_eq!(server.metric("slipway_release{release=\"3\",version=\"1:3-1\"}"), 1);
+}
+
+#[test]
+fn who_is_in_the_middle_of_a_package_can_finish_it_when_the_next_release_has_it_no_more() {
+    let site = Site::new();
+    let (one, mut two) = (Release::of_version("1:1-1"), Release::of_version("1:2-1"));
+    site.publish(&one);
+    let server = site.serve(&["--trusted-proxy", "127.0.0.1"]);
+    serves(&server, "1");
+    let package = fresh(&server, 1, PACKAGE);
+    let gone: Vec<_> = two.manifest.artifacts.extract_if(.., |artifact| artifact.path.to_string() == PACKAGE).collect();
+    for path in [PACKAGE, CHECKSUM] {
+        fs::remove_file(two.path(&path[1..])).expect("it is there");
+    }
+    assert_eq!(gone.len(), 1);
+    two.write_manifest();
+    site.publish(&two);
+    serves(&server, "2");
+    assert!(fresh(&server, 1, CHECKSUM).text().starts_with(&Sha256Digest::of(&package.body).to_string()));
+    assert_eq!(fresh(&server, 2, CHECKSUM).status, 404);
+    assert_eq!((fresh(&server, 1, PACKAGE).status, fresh(&server, 2, PACKAGE).status), (404, 404));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_renewed_certificate_is_taken_up_and_downloads_go_on() {
     slow.stdout.as_mut().expect("piped").read_exact(&mut first).expect("it comes");
 
     fs::copy(pairs.path("tls.crt"), pairs.path("first.crt")).expect("our own folder");
-    pairs.make("new", 2097);
+    pairs.make("new", 2020, 2097);
     // The files come one after the other: between the two, the pair does not match.
     pairs.replace("new.crt", "tls.crt");
     server.wait_until("complained", |server| server.log().contains("new certificate refused"));
@@ -108,8 +108,9 @@ fn a_renewed_certificate_is_taken_up_and_downloads_go_on() {
 #[test]
 fn bad_pairs_are_named_before_anything_is_served() {
     let (tree, pairs) = (Tree::new(0, 1000), Pairs::new());
-    pairs.make("other", 2096);
-    pairs.make("expired", 2021);
+    pairs.make("other", 2020, 2096);
+    pairs.make("expired", 2020, 2021);
+    pairs.make("early", 2095, 2096);
     fs::write(pairs.path("empty"), "").expect("our own folder");
     for (certificate, key, said) in [
         ("tls.crt", "other.key", "does not belong to the certificate"),
@@ -117,6 +118,7 @@ fn bad_pairs_are_named_before_anything_is_served() {
         ("tls.crt", "empty", "holds no private key in PEM"),
         ("tls.crt", "missing", "cannot read"),
         ("expired.crt", "expired.key", "ended"),
+        ("early.crt", "early.key", "begins"),
     ] {
         for command in ["serve", "check"] {
             let output = Command::new(env!("CARGO_BIN_EXE_repo-server"))
@@ -145,4 +147,9 @@ fn the_open_port_leads_to_tls() {
     assert_eq!(answer.status, 308);
     let expected = format!("https://localhost:{}/install/?x=1", server.address.port());
     assert_eq!(answer.header("location"), Some(expected.as_str()));
+    drop(server);
+    // Behind a load balancer, TLS is on another port for those who are outside.
+    let server = start(&tree, &pairs, &["--redirect-listen", &address.to_string(), "--public-port", "443"]);
+    assert_eq!(get(address, "/install/").header("location"), Some("https://localhost/install/"));
+    drop(server);
 }

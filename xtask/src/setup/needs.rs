@@ -78,6 +78,7 @@ impl Need {
             ("qemu-aarch64-static", "qemu-user-static"),
             ("mmdebstrap", "mmdebstrap"),
             ("systemd-nspawn", "systemd-container"),
+            ("systemd-socket-activate", "systemd"),
             ("nsenter", "util-linux"),
             ("dnf", "dnf"),
             ("node", "nodejs"),

@@ -18,7 +18,7 @@ use crate::{
 const EARLIER: usize = 64;
 
 /// Every so many looks, all releases are listed and not only those that are new.
-const REVIEW: u32 = 30;
+const REVIEW: u32 = 5;
 
 /// Follows the newest generation.
 #[derive(Debug)]
