@@ -59,6 +59,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
+        browser.call("Page.setLifecycleEventsEnabled", &json!({"enabled": true}));
         browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
         // The certificates of tests are nobody's.
         browser.call("Security.setIgnoreCertificateErrors", &json!({"ignore": true}));
@@ -67,10 +68,15 @@ impl Browser {
 
     /// Opens a page, and waits until all that belongs to it is there.
     pub(crate) fn open(&mut self, url: &str) {
-        let seen = self.events.len();
         let opened = self.call("Page.navigate", &json!({"url": url}));
         assert!(opened["errorText"].is_null(), "{url}: {opened}");
-        while !self.events[seen..].iter().any(|event| event["method"] == "Page.loadEventFired") {
+        // The empty page that a tab begins with is loaded as well.
+        let is_loaded = |event: &Value| {
+            event["method"] == "Page.lifecycleEvent"
+                && event["params"]["name"] == "load"
+                && event["params"]["loaderId"] == opened["loaderId"]
+        };
+        while !self.events.iter().any(is_loaded) {
             self.receive();
         }
     }
