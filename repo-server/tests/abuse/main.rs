@@ -7,6 +7,8 @@ mod blobs;
 mod idle;
 mod paths;
 mod slow;
+#[cfg(feature = "servers")]
+mod stores;
 mod vanish;
 
 use std::net::Ipv4Addr;
