@@ -2,10 +2,9 @@
 
 mod clients;
 mod operations;
-mod raw;
 mod semantics;
-mod server;
 mod store;
 mod switching;
 mod tls;
-mod tree;
+
+use testkit::{raw, server, tree};

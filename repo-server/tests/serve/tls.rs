@@ -3,58 +3,17 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+pub(crate) use testkit::pairs::Pairs;
 
 use super::{
     raw::get,
     server::{Server, run},
     tree::{CHECKSUM, PACKAGE, Tree},
 };
-
-/// A folder with pairs of certificate and key, all for `mirror.test`.
-pub(crate) struct Pairs {
-    dir: tempfile::TempDir,
-}
-
-impl Pairs {
-    pub(crate) fn new() -> Self {
-        let pairs = Self { dir: tempfile::tempdir().expect("a folder") };
-        pairs.make("tls", 2020, 2096);
-        pairs
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// `<name>.crt` and `<name>.key`; good from the beginning of one year to the end of another.
-    fn make(&self, name: &str, from: i32, to: i32) {
-        let mut params = CertificateParams::new(["mirror.test".to_owned()]).expect("a name");
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(to, 12, 31);
-        let key = KeyPair::generate().expect("randomness");
-        let certificate = params.self_signed(&key).expect("a certificate");
-        fs::write(self.path(&format!("{name}.crt")), certificate.pem()).expect("our own folder");
-        fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).expect("our own folder");
-    }
-
-    fn replace(&self, from: &str, to: &str) {
-        // As a secret is renewed: each file whole or not at all.
-        fs::copy(self.path(from), self.path("renewed")).expect("our own folder");
-        fs::rename(self.path("renewed"), self.path(to)).expect("our own folder");
-    }
-
-    pub(crate) fn flags(&self) -> Vec<String> {
-        ["--tls-cert", "tls.crt", "--tls-key", "tls.key"]
-            .chunks(2)
-            .flat_map(|pair| [pair[0].to_owned(), self.path(pair[1]).display().to_string()])
-            .collect()
-    }
-}
 
 pub(crate) fn start(tree: &Tree, pairs: &Pairs, more: &[&str]) -> Server {
     let flags = pairs.flags();

@@ -12,6 +12,7 @@ use super::{
     BUCKET,
     process::Server,
     proxy::{Fault, Proxy, Rule},
+    s3_options,
 };
 use crate::{
     conformance::{current, verified_blobs},
@@ -30,11 +31,11 @@ impl Behind {
     fn new() -> Self {
         let server = Server::ministack();
         let proxy = Proxy::before(server.port());
-        let mut options = Server::s3_options(proxy.port());
+        let mut options = s3_options(proxy.port());
         options.patience = Duration::from_secs(4);
         let bucket = format!("s3://{BUCKET}");
         let site = Place::server(&bucket, options).fresh();
-        let direct = Place::server(&bucket, Server::s3_options(server.port())).fresh();
+        let direct = Place::server(&bucket, s3_options(server.port())).fresh();
         Self { proxy, site, direct, _server: server }
     }
 

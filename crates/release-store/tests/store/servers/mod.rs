@@ -2,104 +2,42 @@
 
 mod faults;
 mod google;
-mod process;
-mod proxy;
 mod refused;
 mod signed;
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use release_store::StoreOptions;
+use testkit::{
+    process::{self, Server},
+    proxy,
+    stores::{AZURITE_ACCOUNT, AZURITE_KEY, BUCKET, S3_SETTINGS},
+};
 
 use crate::{conformance, place::Place};
-use process::{Request, Server, node_tool, python_tool};
 
-/// The bucket, or container, of every server here.
-const BUCKET: &str = "releases";
+/// A server as a place for stores.
+trait Places {
+    /// With S3's manners.
+    fn s3(&self) -> Place;
+    /// With Azure's.
+    fn azure(&self) -> Place;
+}
 
-/// Azurite's one account, with the key that everybody knows.
-const AZURITE_ACCOUNT: &str = "devstoreaccount1";
-const AZURITE_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-
-impl Server {
-    fn ministack() -> Self {
-        let server = Self::start(|port, dir| {
-            let mut command = Command::new(python_tool("ministack"));
-            command.env("GATEWAY_PORT", port.to_string()).env("HOME", dir);
-            command
-        });
-        server.with_s3_bucket()
-    }
-
-    fn moto() -> Self {
-        let server = Self::start(|port, _| {
-            let mut command = Command::new(python_tool("moto_server"));
-            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-            command
-        });
-        server.with_s3_bucket()
-    }
-
-    /// Takes conditional puts and overwrites all the same, as Garage does.
-    fn fauxqs() -> Self {
-        let server = Self::start(|port, dir| {
-            let mut command = Command::new(node_tool("fauxqs"));
-            command.env("FAUXQS_PORT", port.to_string()).env("FAUXQS_HOST", "127.0.0.1").current_dir(dir);
-            command
-        });
-        server.with_s3_bucket()
-    }
-
-    fn azurite() -> Self {
-        let server = Self::start(|port, dir| {
-            let mut command = Command::new(node_tool("azurite-blob"));
-            command
-                .args([
-                    "--silent",
-                    "--disableTelemetry",
-                    "--skipApiVersionCheck",
-                    "--blobHost",
-                    "127.0.0.1",
-                    "--blobPort",
-                ])
-                .arg(port.to_string())
-                .arg("--location")
-                .arg(dir);
-            command
-        });
-        // A container needs a signed request, which only this test needs: Python has all that it takes.
-        let made = Command::new(python_tool("python"))
-            .args(["-c", include_str!("azurite_container.py"), &server.url(), AZURITE_ACCOUNT, AZURITE_KEY, BUCKET])
-            .status()
-            .expect("Python is installed");
-        assert!(made.success());
-        server
-    }
-
-    fn with_s3_bucket(self) -> Self {
-        let answer = Request::put(&format!("/{BUCKET}")).send(self.port());
-        assert_eq!(answer.status, 200, "{answer:?}");
-        self
-    }
-
-    /// Reached directly, or through a proxy at another port.
-    fn s3_options(port: u16) -> StoreOptions {
-        let settings = [("aws_access_key_id", "test"), ("aws_secret_access_key", "test"), ("aws_region", "us-east-1")];
-        options(&settings, &format!("http://127.0.0.1:{port}"))
-    }
-
-    fn azure_options(&self) -> StoreOptions {
-        let settings = [("azure_storage_account_name", AZURITE_ACCOUNT), ("azure_storage_account_key", AZURITE_KEY)];
-        options(&settings, &format!("{}/{AZURITE_ACCOUNT}", self.url()))
-    }
-
+impl Places for Server {
     fn s3(&self) -> Place {
-        Place::server(&format!("s3://{BUCKET}"), Self::s3_options(self.port()))
+        Place::server(&format!("s3://{BUCKET}"), s3_options(self.port()))
     }
 
     fn azure(&self) -> Place {
-        Place::server(&format!("az://{BUCKET}"), self.azure_options())
+        let settings = [("azure_storage_account_name", AZURITE_ACCOUNT), ("azure_storage_account_key", AZURITE_KEY)];
+        Place::server(&format!("az://{BUCKET}"), options(&settings, &format!("{}/{AZURITE_ACCOUNT}", self.url())))
     }
+}
+
+/// Reached directly, or through a proxy at another port.
+fn s3_options(port: u16) -> StoreOptions {
+    options(&S3_SETTINGS, &format!("http://127.0.0.1:{port}"))
 }
 
 fn options(settings: &[(&str, &str)], endpoint: &str) -> StoreOptions {

@@ -2,7 +2,7 @@
 
 use release_store::{GenerationNumber, Outcome, ProbeError, PublishError, Writers, testing::Tree};
 
-use super::process::Server;
+use super::{Places, process::Server};
 use crate::{
     conformance::{current, verified_blobs},
     place,

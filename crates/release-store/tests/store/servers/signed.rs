@@ -5,7 +5,11 @@ use std::time::Duration;
 use artifact::Artifact;
 use release_store::{Store, testing::Tree};
 
-use super::process::{Answer, Request, Server};
+use super::{
+    Places,
+    process::{Answer, Request, Server},
+    s3_options,
+};
 use crate::place::{self, Place};
 
 /// Path and query of a signed URL.
@@ -53,7 +57,7 @@ fn an_azure_url_gives_the_blob_and_only_as_it_was_signed() {
 #[test]
 fn a_public_endpoint_is_what_signed_urls_name() {
     let server = Server::ministack();
-    let mut options = Server::s3_options(server.port());
+    let mut options = s3_options(server.port());
     options.public_endpoint = Some("https://packages.example:8443".parse().expect("an endpoint"));
     let site = Place::server(&format!("s3://{}", super::BUCKET), options).fresh();
     place::run(async {

@@ -9,33 +9,39 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::tree::Tree;
+use crate::{raw, tree::Tree};
 
 /// Ends with the value.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     process: Child,
-    pub(crate) address: SocketAddr,
+    /// Where it serves.
+    pub address: SocketAddr,
     /// Health and metrics.
-    pub(crate) ops: SocketAddr,
+    pub ops: SocketAddr,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Serves `tree` in the open, on two threads.
-    pub(crate) fn start(tree: &Tree) -> Self {
+    #[must_use]
+    pub fn start(tree: &Tree) -> Self {
         Self::with(tree, &[])
     }
 
-    pub(crate) fn with(tree: &Tree, flags: &[&str]) -> Self {
+    /// With more flags.
+    #[must_use]
+    pub fn with(tree: &Tree, flags: &[&str]) -> Self {
         let mut command = Self::command(flags);
         command.arg("--dir").arg(tree.path());
         Self::spawn(command)
     }
 
     /// A server that still has to be told what to serve.
-    pub(crate) fn command(flags: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_repo-server"));
+    #[must_use]
+    pub fn command(flags: &[&str]) -> Command {
+        let mut command = Command::new(program());
         command
             .args([
                 "serve",
@@ -52,7 +58,9 @@ impl Server {
         command
     }
 
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    /// Waits until it listens.
+    #[must_use]
+    pub fn spawn(mut command: Command) -> Self {
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -85,17 +93,26 @@ impl Server {
         Self { process, address: address.expect("said"), ops: ops.expect("said"), log, reader: Some(reader) }
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// Of a path, in the open.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub(crate) fn log(&self) -> String {
+    /// What it said on stderr so far.
+    #[must_use]
+    pub fn log(&self) -> String {
         self.log.lock().expect("not poisoned").clone()
     }
 
     /// Waits until something holds; every wait here ends.
-    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
+    pub fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        self.wait_within(Duration::from_secs(20), what, holds);
+    }
+
+    /// For what takes longer than most.
+    pub fn wait_within(&self, patience: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + patience;
         while !holds(self) {
             assert!(Instant::now() < end, "never {what}: {}", self.log());
             std::thread::sleep(Duration::from_millis(10));
@@ -103,8 +120,9 @@ impl Server {
     }
 
     /// A counter or gauge; one with labels is not there before it is counted.
-    pub(crate) fn metric(&self, name: &str) -> u64 {
-        let text = super::raw::get(self.ops, "/metrics").text();
+    #[must_use]
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = raw::get(self.ops, "/metrics").text();
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         if let Some(number) = lines.next() {
             return number.parse().expect("a number");
@@ -113,13 +131,15 @@ impl Server {
         0
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    /// Sends a signal, by its name.
+    pub fn signal(&self, name: &str) {
         let pid = self.process.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid]).status();
         assert!(sent.expect("sh is there").success());
     }
 
-    pub(crate) fn wait(&mut self) -> ExitStatus {
+    /// Until it ended by itself.
+    pub fn wait(&mut self) -> ExitStatus {
         let status = self.process.wait().expect("our child");
         if let Some(reader) = self.reader.take() {
             reader.join().expect("it only copies");
@@ -127,9 +147,24 @@ impl Server {
         status
     }
 
-    pub(crate) fn is_alive(&mut self) -> bool {
+    /// Memory that is there at the moment, in bytes.
+    #[must_use]
+    pub fn resident_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says so");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Whether the process lives.
+    #[must_use]
+    pub fn is_alive(&mut self) -> bool {
         self.process.try_wait().expect("our child").is_none()
     }
+}
+
+/// What cargo built for the test that runs: it says so to the tests of the package alone.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("CARGO_BIN_EXE_repo-server").expect("only the tests of repo-server start it")
 }
 
 impl Drop for Server {
@@ -140,7 +175,8 @@ impl Drop for Server {
 }
 
 /// Runs a program of the machine in a folder; a missing one is a failure.
-pub(crate) fn run(dir: &std::path::Path, program: &str, args: &[&str]) -> (bool, String) {
+#[must_use]
+pub fn run(dir: &std::path::Path, program: &str, args: &[&str]) -> (bool, String) {
     let mut child = Command::new(program)
         .args(args)
         .current_dir(dir)

@@ -9,7 +9,7 @@ use std::{
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// The server does it, and its answer is lost behind this status.
     ApplyThen(u16),
     /// The server never sees it.
@@ -18,29 +18,42 @@ pub(super) enum Fault {
     Stall,
     /// The answer ends after so many bytes of its body.
     CutBody(usize),
+    /// One byte of the body is another.
+    Flip,
+    /// The body comes in so many parts, each after a pause.
+    Slow(usize),
 }
 
 /// Which requests it happens to, and how often.
 #[derive(Debug, Clone)]
-pub(super) struct Rule {
-    pub(super) method: &'static str,
-    pub(super) part: &'static str,
-    pub(super) fault: Fault,
-    pub(super) times: usize,
+pub struct Rule {
+    /// With which they begin; all, if it is empty.
+    pub method: &'static str,
+    /// What their request line holds.
+    pub part: &'static str,
+    /// What happens.
+    pub fault: Fault,
+    /// How often.
+    pub times: usize,
 }
 
 /// Listens until the test program ends.
 #[derive(Debug, Clone)]
-pub(super) struct Proxy {
+pub struct Proxy {
     port: u16,
     rule: Arc<Mutex<Option<Rule>>>,
 }
 
 /// Longer than any patience of these tests.
-const STALL: Duration = Duration::from_mins(1);
+const STALL: Duration = Duration::from_mins(2);
+
+/// Before each part of a slow answer.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Proxy {
-    pub(super) fn before(server: u16) -> Self {
+    /// Passes everything on to a port, until it is told otherwise.
+    #[must_use]
+    pub fn before(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let proxy = Self { port, rule: Arc::default() };
@@ -56,17 +69,20 @@ impl Proxy {
         proxy
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// Its own.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// From now on, instead of what was before.
-    pub(super) fn set(&self, rule: Option<Rule>) {
+    pub fn set(&self, rule: Option<Rule>) {
         *self.rule.lock().expect("no thread panics") = rule;
     }
 
     /// How often the rule can still apply.
-    pub(super) fn left(&self) -> usize {
+    #[must_use]
+    pub fn left(&self) -> usize {
         self.rule.lock().expect("no thread panics").as_ref().map_or(0, |rule| rule.times)
     }
 
@@ -90,7 +106,7 @@ impl Proxy {
                 std::thread::sleep(STALL);
                 return Ok(());
             }
-            Some(Fault::ApplyThen(_) | Fault::CutBody(_)) | None => {}
+            Some(Fault::ApplyThen(_) | Fault::CutBody(_) | Fault::Flip | Fault::Slow(_)) | None => {}
         }
         let mut upstream = TcpStream::connect(("127.0.0.1", server))?;
         // Such headers are not part of any signature.
@@ -98,12 +114,26 @@ impl Proxy {
         upstream.write_all(&body)?;
         let mut reply = Vec::new();
         upstream.read_to_end(&mut reply)?;
+        let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4;
         match fault {
             Some(Fault::ApplyThen(status)) => answer(&mut client, status),
             Some(Fault::CutBody(bytes)) => {
-                let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4;
                 client.write_all(&reply[..reply.len().min(head + bytes)])?;
                 client.shutdown(Shutdown::Both)
+            }
+            Some(Fault::Flip) => {
+                let middle = usize::midpoint(head, reply.len());
+                reply[middle] ^= 1;
+                client.write_all(&reply)
+            }
+            Some(Fault::Slow(parts)) => {
+                let (head, body) = reply.split_at(head);
+                client.write_all(head)?;
+                for part in body.chunks(body.len().div_ceil(parts).max(1)) {
+                    std::thread::sleep(PAUSE);
+                    client.write_all(part)?;
+                }
+                Ok(())
             }
             _ => client.write_all(&reply),
         }
@@ -115,7 +145,7 @@ fn answer(client: &mut TcpStream, status: u16) -> std::io::Result<()> {
 }
 
 /// The head with its last line, and the body.
-pub(super) fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
+pub fn read_message(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
     let (mut message, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     let mut wanted = None;
     loop {

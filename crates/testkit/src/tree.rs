@@ -8,35 +8,43 @@ use artifact::{
 };
 
 /// What the tests know of the first tree's time.
-pub(crate) const MODIFIED: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
+pub const MODIFIED: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
 const TIME: u32 = 1_700_000_000;
 
-pub(crate) const PACKAGE: &str = "/install/deb/amd64/istio-sidecar.deb";
-pub(crate) const CHECKSUM: &str = "/install/deb/amd64/istio-sidecar.deb.sha256";
+/// The largest file of every tree.
+pub const PACKAGE: &str = "/install/deb/amd64/istio-sidecar.deb";
+/// Its checksum.
+pub const CHECKSUM: &str = "/install/deb/amd64/istio-sidecar.deb.sha256";
 
 /// A dist tree in a folder that goes away with it.
-pub(crate) struct Tree {
+#[derive(Debug)]
+pub struct Tree {
     dir: tempfile::TempDir,
 }
 
 impl Tree {
     /// The agent and a default sidecar of `size` bytes, whose bytes follow from `seed`.
-    pub(crate) fn new(seed: u8, size: usize) -> Self {
+    #[must_use]
+    pub fn new(seed: u8, size: usize) -> Self {
         let tree = Self { dir: tempfile::tempdir().expect("a folder") };
         tree.write(seed, size);
         tree
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
         self.dir.path().join("dist")
     }
 
-    pub(crate) fn file(&self, install_path: &str) -> PathBuf {
+    /// The file behind an install path.
+    #[must_use]
+    pub fn file(&self, install_path: &str) -> PathBuf {
         self.path().join(&install_path[1..])
     }
 
     /// Swaps another tree in whole, as `dist` does.
-    pub(crate) fn write(&self, seed: u8, size: usize) {
+    pub fn write(&self, seed: u8, size: usize) {
         let new = self.dir.path().join("new");
         write(&new, seed, size);
         let old = self.path();
@@ -51,7 +59,8 @@ impl Tree {
 }
 
 /// Bytes that differ at every offset between two seeds.
-pub(crate) fn content(seed: u8, size: usize) -> Vec<u8> {
+#[must_use]
+pub fn content(seed: u8, size: usize) -> Vec<u8> {
     (0..size).map(|index| (index % 251).to_le_bytes()[0] ^ (index / 65_536).to_le_bytes()[0] ^ seed).collect()
 }
 

@@ -21,11 +21,15 @@ const START_DEADLINE: Duration = Duration::from_secs(90);
 
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-pub(super) fn python_tool(name: &str) -> PathBuf {
+/// A program of the stores from `PyPI`.
+#[must_use]
+pub fn python_tool(name: &str) -> PathBuf {
     tool(PYTHON_VARIABLE, "bin", name)
 }
 
-pub(super) fn node_tool(name: &str) -> PathBuf {
+/// A program of the stores from npm.
+#[must_use]
+pub fn node_tool(name: &str) -> PathBuf {
     tool(NODE_VARIABLE, "node_modules/.bin", name)
 }
 
@@ -39,7 +43,8 @@ fn tool(variable: &str, folder: &str, name: &str) -> PathBuf {
 }
 
 /// Ends with the value, with all processes that it started.
-pub(super) struct Server {
+#[derive(Debug)]
+pub struct Server {
     process: Child,
     port: u16,
     _dir: TempDir,
@@ -47,7 +52,7 @@ pub(super) struct Server {
 
 impl Server {
     /// `command` gets the port to listen on and a folder for whatever it writes.
-    pub(super) fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
+    pub fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let log = dir.path().join("log");
@@ -70,11 +75,15 @@ impl Server {
         server
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// It listens on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(super) fn url(&self) -> String {
+    /// Without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
@@ -93,28 +102,40 @@ fn free_port() -> u16 {
 }
 
 /// A request of a client that knows nothing of clouds.
-pub(super) struct Request(String);
-
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub struct Request(String);
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// All of it.
+    pub body: Vec<u8>,
 }
 
 impl Request {
-    pub(super) fn get(target: &str) -> Self {
+    /// Without headers of its own.
+    #[must_use]
+    pub fn get(target: &str) -> Self {
         Self(format!("GET {target} HTTP/1.1\r\n"))
     }
 
-    pub(super) fn put(target: &str) -> Self {
+    /// With an empty body.
+    #[must_use]
+    pub fn put(target: &str) -> Self {
         Self(format!("PUT {target} HTTP/1.1\r\nContent-Length: 0\r\n"))
     }
 
-    pub(super) fn with(self, header: &str) -> Self {
+    /// With one more header.
+    #[must_use]
+    pub fn with(self, header: &str) -> Self {
         Self(format!("{}{header}\r\n", self.0))
     }
 
-    pub(super) fn send(&self, port: u16) -> Answer {
+    /// On a connection of its own.
+    #[must_use]
+    pub fn send(&self, port: u16) -> Answer {
         self.try_send(port).expect("it listens")
     }
 

@@ -1,0 +1,13 @@
+//! What the tests of several crates share: `repo-server` as a process, clients that send any bytes, dist trees and
+//! certificates, and object stores with a proxy before them that does what networks do. No program uses it.
+
+#![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
+
+pub mod client;
+pub mod pairs;
+pub mod process;
+pub mod proxy;
+pub mod raw;
+pub mod server;
+pub mod stores;
+pub mod tree;
