@@ -7,7 +7,7 @@ use std::{
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use artifact::{
@@ -15,6 +15,7 @@ use artifact::{
     SCHEMA_VERSION, Sha256Digest, Source,
 };
 use tempfile::TempDir;
+use testkit::run::Run;
 
 const AGENT: &str = "install/deb/amd64/onboarding-agent.deb";
 const SIDECAR: &str = "install/istio-sidecar/1-29/rpm/arm64/istio-sidecar.rpm";
@@ -82,7 +83,7 @@ impl Tree {
         Sha256Digest::of(&fs::read(self.path(path)).expect("it is there"))
     }
 
-    fn verify(&self, arguments: &[&str]) -> Ran {
+    fn verify(&self, arguments: &[&str]) -> Run {
         verify(self.dir.path(), arguments)
     }
 
@@ -113,25 +114,12 @@ fn artifact(package: &Package) -> Artifact {
     }
 }
 
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(command: &mut Command) -> Ran {
-    let Output { status, stdout, stderr } = command.output().expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
-}
-
 fn repo_server() -> Command {
     Command::new(env!("CARGO_BIN_EXE_repo-server"))
 }
 
-fn verify(dir: &Path, arguments: &[&str]) -> Ran {
-    run(repo_server().args(["verify", "--dir"]).arg(dir).args(arguments))
+fn verify(dir: &Path, arguments: &[&str]) -> Run {
+    Run::of(repo_server().args(["verify", "--dir"]).arg(dir).args(arguments))
 }
 
 #[test]
@@ -328,7 +316,7 @@ fn reports_files_and_folders_that_it_may_not_read() {
     if fs::metadata("/proc/self").expect("Linux has it").uid() == 0 {
         command.uid(65534).gid(65534);
     }
-    let ran = run(command.args(["verify", "--dir"]).arg(tree.dir.path()));
+    let ran = Run::of(command.args(["verify", "--dir"]).arg(tree.dir.path()));
     fs::set_permissions(tree.path("install/rpm"), fs::Permissions::from_mode(0o755)).expect("it is ours");
     assert_eq!(ran.code, Some(1), "{ran:?}");
     for path in [AGENT, "install/rpm"] {
@@ -373,7 +361,7 @@ fn refuses_manifests_that_it_does_not_know() {
 
 #[test]
 fn prints_its_version() {
-    let ran = run(repo_server().arg("--version"));
+    let ran = Run::of(repo_server().arg("--version"));
     assert_eq!((ran.code, ran.stdout), (Some(0), format!("repo-server {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
@@ -381,6 +369,6 @@ fn prints_its_version() {
 fn says_when_the_output_cannot_be_written() {
     let tree = Tree::new();
     let full = fs::File::options().write(true).open("/dev/full").expect("Linux has it");
-    let ran = run(repo_server().args(["verify", "--dir"]).arg(tree.dir.path()).stdout(full));
+    let ran = Run::of(repo_server().args(["verify", "--dir"]).arg(tree.dir.path()).stdout(full));
     assert_eq!(ran.code, Some(2), "{ran:?}");
 }

@@ -2,34 +2,17 @@
 
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-    sync::Arc,
-};
+use std::{path::PathBuf, process::Command, sync::Arc};
 
 use release_store::{Access, PublishOptions, Store, StoreOptions, StoreUrl, testing::Tree};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
+use testkit::run::Run;
 
 /// A store with releases `1:1-1`, `1:2-1` and so on.
 struct Site {
     dir: TempDir,
     trees: Vec<Tree>,
-}
-
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        assert_eq!(self.stderr, "", "{self:?}");
-        serde_json::from_str(&self.stdout).expect("one JSON document")
-    }
 }
 
 impl Site {
@@ -55,8 +38,8 @@ impl Site {
         format!("file://{}", self.store().display())
     }
 
-    fn run(&self, command: &str, args: &[&str]) -> Ran {
-        run(Command::new(env!("CARGO_BIN_EXE_repo-server")).args([command, "--store", &self.url()]).args(args))
+    fn run(&self, command: &str, args: &[&str]) -> Run {
+        Run::of(Command::new(env!("CARGO_BIN_EXE_repo-server")).args([command, "--store", &self.url()]).args(args))
     }
 
     /// The first package of a release, as the store keeps it.
@@ -64,12 +47,6 @@ impl Site {
         let name = self.trees[release - 1].manifest.artifacts[0].sha256.to_string();
         self.store().join("blobs/sha256").join(&name[..2]).join(name)
     }
-}
-
-fn run(command: &mut Command) -> Ran {
-    let Output { status, stdout, stderr } = command.output().expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }
 
 #[test]
@@ -179,7 +156,7 @@ fn says_where_there_is_no_store_and_makes_none() {
     let absent = dir.path().join("absent");
     for command in ["releases", "verify", "gc"] {
         let url = format!("file://{}", absent.display());
-        let ran = run(Command::new(env!("CARGO_BIN_EXE_repo-server")).args([command, "--store", &url]));
+        let ran = Run::of(Command::new(env!("CARGO_BIN_EXE_repo-server")).args([command, "--store", &url]));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
         let error = format!("error: cannot open the store {}\ncaused by: No such file", absent.display());
         assert!(ran.stderr.starts_with(&error) && ran.stderr.contains("\nhint: publish to it first"), "{ran:?}");
@@ -193,7 +170,7 @@ fn refuses_arguments_that_do_not_go_together() {
     for args in
         [&["verify"][..], &["verify", "--dir", "x", "--store", "memory:"], &["gc", "--store", "memory:", "--keep", "0"]]
     {
-        let ran = run(Command::new(env!("CARGO_BIN_EXE_repo-server")).args(args));
+        let ran = Run::of(Command::new(env!("CARGO_BIN_EXE_repo-server")).args(args));
         assert!(ran.code.is_some_and(|code| code != 0) && ran.stdout.is_empty(), "{ran:?}");
     }
     assert_ne!(site.run("gc", &["--grace", "soon"]).code, Some(0));

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artifact::{Arch, PayloadMember, ReleaseManifest, Revision, SCHEMA_VERSION, Sha256Digest, SidecarInfo};
+use artifact::{
+    Arch, PayloadMember, ReleaseManifest, Revision, SCHEMA_VERSION, Sha256Digest, SidecarInfo, human_bytes,
+};
 use fs_err as fs;
 use payload_splice::{BlockCache, CompressedPayload, Level};
 
@@ -27,7 +29,7 @@ use crate::{
     toolchain::Toolchain,
     tools::Tools,
     tree::{self, DistLock},
-    ui::{Ui, human_bytes},
+    ui::Ui,
     workspace::{Cache, Workspace},
 };
 

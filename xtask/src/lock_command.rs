@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, num::NonZeroUsize};
 
-use artifact::ReleaseTime;
+use artifact::{ReleaseTime, human_bytes};
 
 use crate::{
     failure::{FileContext, Outcome},
@@ -10,7 +10,7 @@ use crate::{
     parallel::try_map,
     payload::{Fetcher, resolve},
     revisions::{Lock, Manifest, PayloadSpec},
-    ui::{Ui, human_bytes},
+    ui::Ui,
 };
 
 /// What `lock` found.

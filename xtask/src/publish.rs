@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use artifact::human_bytes;
 use release_store::{
     Access, ConnectError, Outcome, PublishError, PublishOptions, Published, Store, StoreOptions, StoreUrl, Transfer,
     tree::TreeError,
@@ -13,7 +14,7 @@ use release_store::{
 
 use crate::{
     failure::{Diagnose, Failure},
-    ui::{Progress, Ui, human_bytes},
+    ui::{Progress, Ui},
 };
 
 /// What is published where.

@@ -72,6 +72,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
         .env("SLIPWAY_DIST", &report.out)
         .env("SLIPWAY_XTASK", std::env::current_exe().while_("find this program")?)
         .env("SLIPWAY_PYTHON_STORES", tools.python_stores())
+        .env("SLIPWAY_REDBOT", tools.redbot_env())
         .env("SLIPWAY_NODE_STORES", tools.node_stores());
     step(ui, &test)
 }

@@ -29,6 +29,8 @@ impl Tools {
     /// From PyPI: servers with S3's manners, for the tests of release stores.
     pub(crate) const PYTHON_STORES: [(&'static str, &'static str); 2] =
         [("ministack", "1.5.33"), ("moto[s3,server]", "5.2.5")];
+    /// From PyPI: a judge of HTTP, and the rules that it judges by.
+    pub(crate) const REDBOT: [(&'static str, &'static str); 2] = [("redbot", "2.7.1"), ("httplint", "2026.10.4")];
     /// From npm: one with Azure's manners, and one that overwrites what should be created once.
     pub(crate) const NODE_STORES: [(&'static str, &'static str); 2] = [("azurite", "3.35.0"), ("fauxqs", "1.9.2")];
 
@@ -80,6 +82,12 @@ impl Tools {
     pub(crate) fn python_stores(&self) -> PathBuf {
         let [(ministack, one), (_, two)] = Self::PYTHON_STORES;
         self.dir.join(format!("python-stores-{ministack}-{one}-moto-{two}"))
+    }
+
+    /// The virtual environment of [`Self::REDBOT`].
+    pub(crate) fn redbot_env(&self) -> PathBuf {
+        let [(_, redbot), (_, httplint)] = Self::REDBOT;
+        self.dir.join(format!("redbot-{redbot}-httplint-{httplint}"))
     }
 
     /// The folder that has [`Self::NODE_STORES`] in its `node_modules`.

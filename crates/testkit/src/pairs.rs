@@ -4,7 +4,8 @@ use std::{fs, path::PathBuf};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-/// A folder with pairs of certificate and key, all for `mirror.test`.
+/// A folder with pairs of certificate and key, all for `mirror.test`, and for `localhost` for clients that cannot be told
+/// where a name leads.
 #[derive(Debug)]
 pub struct Pairs {
     dir: tempfile::TempDir,
@@ -33,7 +34,7 @@ impl Pairs {
 
     /// `<name>.crt` and `<name>.key`; good from the beginning of one year to the end of another.
     pub fn make(&self, name: &str, from: i32, to: i32) {
-        let mut params = CertificateParams::new(["mirror.test".to_owned()]).expect("a name");
+        let mut params = CertificateParams::new(["mirror.test", "localhost"].map(str::to_owned)).expect("a name");
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(to, 12, 31);
         let key = KeyPair::generate().expect("randomness");

@@ -31,6 +31,29 @@ impl Tree {
         tree
     }
 
+    /// Small packages of one version, with a sidecar for each of these revisions.
+    #[must_use]
+    pub fn with_revisions(version: &str, revisions: &[&str]) -> Self {
+        let tree = Self { dir: tempfile::tempdir().expect("a folder") };
+        let revisions: Vec<Revision> = revisions.iter().map(|name| name.parse().expect("a revision")).collect();
+        write(&tree.path(), 0, 1000, version, &revisions);
+        tree
+    }
+
+    /// Puts other bytes in the place of a package.
+    pub fn replace(&self, package: &str, bytes: &[u8]) {
+        let manifest = self.path().join(ReleaseManifest::FILE_NAME);
+        let json = std::fs::read(&manifest).expect("every tree has it");
+        let mut release = ReleaseManifest::from_json(&json).expect("we wrote it");
+        let mut artifacts = release.artifacts.iter_mut();
+        let artifact = artifacts.find(|artifact| artifact.path.to_string() == package).expect("it is in the tree");
+        (artifact.size, artifact.sha256) = (bytes.len() as u64, Sha256Digest::of(bytes));
+        put(&self.path(), &artifact.path, bytes);
+        let line = artifact.sha256.checksum_line(&artifact.path.file_name());
+        put(&self.path(), &InstallPath::Checksum(artifact.path.package().clone()), line.as_bytes());
+        std::fs::write(manifest, release.to_json()).expect("our own folder");
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -46,7 +69,7 @@ impl Tree {
     /// Swaps another tree in whole, as `dist` does.
     pub fn write(&self, seed: u8, size: usize) {
         let new = self.dir.path().join("new");
-        write(&new, seed, size);
+        write(&new, seed, size, &format!("1:0.1.0+{seed}-1"), &[Revision::default_revision()]);
         let old = self.path();
         if old.exists() {
             rustix::fs::renameat_with(rustix::fs::CWD, &new, rustix::fs::CWD, &old, rustix::fs::RenameFlags::EXCHANGE)
@@ -64,13 +87,18 @@ pub fn content(seed: u8, size: usize) -> Vec<u8> {
     (0..size).map(|index| (index % 251).to_le_bytes()[0] ^ (index / 65_536).to_le_bytes()[0] ^ seed).collect()
 }
 
-fn write(root: &Path, seed: u8, size: usize) {
+fn write(root: &Path, seed: u8, size: usize, version: &str, revisions: &[Revision]) {
     let mut artifacts = Vec::new();
     for (format, arch) in PackageFormat::ALL.into_iter().flat_map(|format| Arch::ALL.map(|arch| (format, arch))) {
-        let default = Revision::default_revision();
-        for slot in [PackageSlot::Agent, PackageSlot::DefaultSidecar, PackageSlot::RevisionedSidecar(default.clone())] {
+        let sidecars = revisions.iter().cloned().map(PackageSlot::RevisionedSidecar);
+        for slot in [PackageSlot::Agent, PackageSlot::DefaultSidecar].into_iter().chain(sidecars) {
             let component = slot.component();
             let is_sidecar = component == Component::IstioSidecar;
+            let revision = match &slot {
+                PackageSlot::Agent => None,
+                PackageSlot::DefaultSidecar => Some(Revision::default_revision()),
+                PackageSlot::RevisionedSidecar(revision) => Some(revision.clone()),
+            };
             let salt = format.extension().as_bytes()[0] ^ arch.debian().as_bytes()[1];
             let bytes = content(seed ^ salt, if is_sidecar { size } else { 87 });
             let path = InstallPath::Package(Package { slot, format, arch });
@@ -83,10 +111,10 @@ fn write(root: &Path, seed: u8, size: usize) {
                 size: bytes.len() as u64,
                 sha256,
                 component,
-                version: format!("1:0.1.0+{seed}-1"),
+                version: version.to_owned(),
                 arch,
                 format,
-                revision: is_sidecar.then(|| default.clone()),
+                revision,
                 payload: is_sidecar.then(|| Payload {
                     istio: "1.29.6".parse().expect("a version"),
                     envoy: "1.37.0".parse().expect("a version"),
@@ -99,7 +127,7 @@ fn write(root: &Path, seed: u8, size: usize) {
     artifacts.sort_by_key(|artifact| artifact.path.to_string());
     let manifest = ReleaseManifest {
         schema: SCHEMA_VERSION,
-        version: format!("1:0.1.0+{seed}-1"),
+        version: version.to_owned(),
         time: ReleaseTime::from_unix(TIME + u32::from(seed)),
         source: Source { commit: None, dirty: false },
         artifacts,

@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use artifact::{Artifact, Component, InstallPath, PackageFormat, Revision};
+use artifact::{Artifact, Component, InstallPath, PackageFormat, ReleaseTime, Revision, human_bytes};
 
 use super::{Catalog, RELEASES};
 
@@ -28,20 +28,24 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn write(&self, out: &mut String) -> fmt::Result {
+        // Without an icon of its own, browsers would ask for /favicon.ico.
         let release = self.catalog.current();
         let manifest = &release.manifest;
         write!(
             out,
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>Packages for virtual machines</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <title>Packages for virtual machines</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+             <style>{STYLE}</style>\n</head>\n<body>\n<header>\n\
              <h1>Packages for virtual machines</h1>\n\
-             <p>What a virtual machine needs to join the Istio service mesh. Download, check, install.</p>\n\
+             <p>What a virtual machine needs to join the Istio service mesh: download, check, install. \
+             One click selects a whole command or digest.</p>\n\
              <p class=\"soft\">Release {} \u{b7} version <code>{}</code> \u{b7} published {} \u{b7} \
-             <a href=\"install/\">all files</a></p>\n",
+             <a href=\"install/\">all files</a></p>\n</header>\n<main>\n",
             release.id,
             escaped(&manifest.version),
-            release.modified,
+            Moment(release.modified),
         )?;
 
         let (mut agents, mut sidecars) = (Vec::new(), BTreeMap::<&Revision, Vec<&Artifact>>::new());
@@ -50,29 +54,33 @@ impl Page<'_> {
                 (_, Component::OnboardingAgent) => agents.push(artifact),
                 // The default revision stands at two paths: the documented one without a revision is shown.
                 (Some(revision), Component::IstioSidecar) => {
-                    let cards = sidecars.entry(revision).or_default();
+                    let packages = sidecars.entry(revision).or_default();
                     let is_short = !artifact.path.to_string().starts_with("/install/istio-sidecar/");
                     if !revision.is_default() || is_short {
-                        cards.push(artifact);
+                        packages.push(artifact);
                     }
                 }
                 (None, Component::IstioSidecar) => {}
             }
         }
         if !agents.is_empty() {
-            out.push_str("<h2>Workload Onboarding Agent</h2>\n");
-            self.cards(out, &agents)?;
+            out.push_str("<section>\n<h2>Workload Onboarding Agent</h2>\n");
+            self.packages(out, &agents)?;
+            out.push_str("</section>\n");
         }
         if !sidecars.is_empty() {
-            out.push_str("<h2>Istio sidecar</h2>\n<p>Take the revision that your mesh operator names; without one, <code>default</code>. Installing another revision's package switches to it.</p>\n");
+            out.push_str("<section>\n<h2>Istio sidecar</h2>\n<p>Take the revision that your mesh operator names; without one, <code>default</code>. Installing another revision's package switches to it.</p>\n");
         }
-        let mut ordered: Vec<_> = sidecars.into_iter().filter(|(_, cards)| !cards.is_empty()).collect();
+        let mut ordered: Vec<_> = sidecars.iter().filter(|(_, packages)| !packages.is_empty()).collect();
         ordered.sort_by_key(|(revision, _)| (!revision.is_default(), *revision));
-        for (revision, cards) in ordered {
-            self.revision(out, revision, &cards)?;
+        for (revision, packages) in ordered {
+            self.revision(out, revision, packages)?;
+        }
+        if !sidecars.is_empty() {
+            out.push_str("</section>\n");
         }
 
-        out.push_str("<h2>Releases</h2>\n<p>The addresses above always lead to the current release. Each release also has addresses of its own, which never change:</p>\n<ul>\n");
+        out.push_str("<section>\n<h2>Releases</h2>\n<p>The addresses above always lead to the current release. Each release also has addresses of its own, which never change:</p>\n<ul>\n");
         for release in self.catalog.releases() {
             writeln!(
                 out,
@@ -81,65 +89,82 @@ impl Page<'_> {
                 release.id,
                 release.id,
                 escaped(&release.manifest.version),
-                release.modified
+                Moment(release.modified)
             )?;
         }
-        out.push_str("</ul>\n</body>\n</html>\n");
+        out.push_str("</ul>\n</section>\n</main>\n</body>\n</html>\n");
         Ok(())
     }
 
-    fn revision(&self, out: &mut String, revision: &Revision, cards: &[&Artifact]) -> fmt::Result {
+    fn revision(&self, out: &mut String, revision: &Revision, packages: &[&Artifact]) -> fmt::Result {
         let open = if revision.is_default() { " open" } else { "" };
-        write!(out, "<details{open}>\n<summary>Revision {revision}")?;
-        if let Some(payload) = cards.iter().find_map(|artifact| artifact.payload.as_ref()) {
-            write!(out, ": Istio {}, Envoy {}", payload.istio, payload.envoy)?;
+        write!(out, "<details{open}>\n<summary><strong>Revision {revision}</strong>")?;
+        if let Some(payload) = packages.iter().find_map(|artifact| artifact.payload.as_ref()) {
+            write!(out, " <span class=\"soft\">Istio {} \u{b7} Envoy {}", payload.istio, payload.envoy)?;
             if !payload.pilot_agent {
-                out.push_str(", without pilot-agent");
+                out.push_str(" \u{b7} without pilot-agent");
             }
+            out.push_str("</span>");
         }
         out.push_str("</summary>\n");
-        self.cards(out, cards)?;
+        self.packages(out, packages)?;
         out.push_str("</details>\n");
         Ok(())
     }
 
-    fn cards(&self, out: &mut String, artifacts: &[&Artifact]) -> fmt::Result {
-        out.push_str("<div class=\"grid\">\n");
+    fn packages(&self, out: &mut String, artifacts: &[&Artifact]) -> fmt::Result {
+        out.push_str("<div class=\"packages\">\n");
         for artifact in artifacts {
             let InstallPath::Package(_) = &artifact.path else { continue };
             write!(
                 out,
-                "<article class=\"card\">\n<header><h4>{} \u{b7} {}</h4><span class=\"soft\">{:.1} MB</span></header>\n\
-                 <dl><dt>Version</dt><dd><code>{}</code></dd><dt>SHA-256</dt><dd><code>{}</code></dd></dl>\n\
-                 <pre>{}</pre>\n</article>\n",
+                "<article>\n<div>\n<h3>{} \u{b7} {}</h3>\n<dl>\n\
+                 <dt>File</dt><dd><a href=\"{}\">{}</a> <span class=\"soft\">{}</span></dd>\n\
+                 <dt>Version</dt><dd><code>{}</code></dd>\n\
+                 <dt>SHA-256</dt><dd><code>{}</code></dd>\n</dl>\n</div>\n<pre>",
                 artifact.format.to_string().to_uppercase(),
                 artifact.arch,
-                megabytes(artifact.size),
+                &artifact.path.to_string()[1..],
+                artifact.path.file_name(),
+                human_bytes(artifact.size),
                 escaped(&artifact.version),
                 artifact.sha256,
-                self.commands(artifact),
             )?;
+            for command in self.commands(artifact) {
+                writeln!(out, "<code>{command}</code>")?;
+            }
+            out.push_str("</pre>\n</article>\n");
         }
         out.push_str("</div>\n");
         Ok(())
     }
 
-    /// The documented commands, word for word.
-    fn commands(&self, artifact: &Artifact) -> String {
+    /// The documented commands, word for word. Each is copied by itself: nobody installs what was not checked because it was
+    /// all pasted at once.
+    fn commands(&self, artifact: &Artifact) -> [String; 4] {
         let (endpoint, path, name) = (self.endpoint, &artifact.path, artifact.path.file_name());
         let install = match artifact.format {
             PackageFormat::Deb => "sudo apt-get install -y",
             PackageFormat::Rpm => "sudo yum install -y",
         };
-        format!(
-            "curl -fLO \"{endpoint}{path}\"\ncurl -fLO \"{endpoint}{path}.sha256\"\nsha256sum --check {name}.sha256\n{install} ./{name}\n"
-        )
+        [
+            format!("curl -fLO \"{endpoint}{path}\""),
+            format!("curl -fLO \"{endpoint}{path}.sha256\""),
+            format!("sha256sum --check {name}.sha256"),
+            format!("{install} ./{name}"),
+        ]
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
+/// A time for people, and for programs.
+struct Moment(ReleaseTime);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = self.0.to_string();
+        let people = exact.replacen('T', " ", 1).replacen('Z', " UTC", 1);
+        write!(f, "<time datetime=\"{exact}\">{people}</time>")
+    }
 }
 
 /// For text and for attribute values.

@@ -121,7 +121,7 @@ impl Resource {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
             headers
         };
-        let (current, release) = (with("no-cache"), with("public, max-age=31536000, immutable"));
+        let (current, release) = (with("no-cache"), with("max-age=31536000, immutable"));
         Self { content, size, validators, current, release }
     }
 

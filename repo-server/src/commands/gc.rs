@@ -1,9 +1,10 @@
 use std::{io, process::ExitCode};
 
+use artifact::human_bytes;
 use release_store::{GcMode, GcOptions, GcReport, Store};
 use serde::Serialize;
 
-use super::{Outcome, human_bytes, print_json, wait};
+use super::{Outcome, print_json, wait};
 use crate::cli::{OutputFormat, Streams};
 
 /// Deletes what is not needed any more.

@@ -30,15 +30,3 @@ fn print_json(document: &impl Serialize, stdout: &mut dyn io::Write) -> io::Resu
     serde_json::to_writer_pretty(&mut *stdout, document)?;
     writeln!(stdout)
 }
-
-/// Bytes in SI units with one decimal, as package tools show them.
-fn human_bytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-    let value = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", value / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", value / 1e6),
-        _ => format!("{:.1} GB", value / 1e9),
-    }
-}

@@ -1,12 +1,13 @@
 use std::{io, path::Path, process::ExitCode, thread};
 
+use artifact::human_bytes;
 use release_store::{
     Store, StoreFault, StoreReport,
     tree::{self, Fault, Report},
 };
 use serde::Serialize;
 
-use super::{Outcome, human_bytes, print_json, wait};
+use super::{Outcome, print_json, wait};
 use crate::cli::{OutputFormat, Streams};
 
 /// Checks a dist tree.

@@ -48,7 +48,7 @@ async fn human(State(app): State<Arc<App>>, request: Request<Body>) -> Response<
         document(served, request.headers(), "text/html; charset=utf-8", page(&served.catalog, &endpoint));
     let style = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(STYLE));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).expect("visible"));

@@ -147,7 +147,8 @@ impl Certificates {
             .map_err(setup)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // The last one is all that `curl -0` offers, and whoever offers nothing that is here is turned away.
+        config.alpn_protocols = [&b"h2"[..], b"http/1.1", b"http/1.0"].map(<[u8]>::to_vec).to_vec();
         // VMs come back, to any thread: tickets need no memory here.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
         Ok(config)

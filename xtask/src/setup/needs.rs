@@ -28,6 +28,8 @@ pub(crate) enum Need {
     Nfpm,
     /// Object stores from PyPI, for tests.
     PythonStores,
+    /// A judge of HTTP from PyPI, for tests.
+    Redbot,
     /// Object stores from npm, for tests.
     NodeStores,
 }
@@ -68,6 +70,7 @@ impl Need {
             ("sha256sum", "coreutils"),
             ("shellcheck", "shellcheck"),
             ("curl", "curl"),
+            ("chromium", "chromium"),
             ("wget", "wget"),
             ("aria2c", "aria2"),
             ("zip", "zip"),
@@ -88,6 +91,7 @@ impl Need {
                 Self::ForeignLibc(Arch::Arm64),
                 Self::RustComponents,
                 Self::PythonStores,
+                Self::Redbot,
                 Self::NodeStores,
                 Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
             ])
@@ -126,6 +130,7 @@ impl Need {
                 let bin = tools.python_stores().join("bin");
                 ["ministack", "moto_server"].iter().all(|name| bin.join(name).is_file())
             }
+            Self::Redbot => tools.redbot_env().join("bin/redbot").is_file(),
             Self::NodeStores => {
                 let bin = tools.node_stores().join("node_modules/.bin");
                 ["azurite-blob", "fauxqs"].iter().all(|name| bin.join(name).is_file())
@@ -149,6 +154,7 @@ impl Need {
             Self::RustComponents => "rustfmt or clippy is not installed (tests)".to_owned(),
             Self::Nfpm => "nfpm is not installed (benchmark)".to_owned(),
             Self::PythonStores => "ministack or moto is not installed (tests)".to_owned(),
+            Self::Redbot => "redbot is not installed (tests)".to_owned(),
             Self::NodeStores => "Azurite or fauxqs is not installed (tests)".to_owned(),
         }
     }
@@ -178,6 +184,13 @@ impl Need {
                 let (env, packages) = (tools.python_stores(), python_stores().map(|package| format!("'{package}'")));
                 format!("python3 -m venv {0} && {0}/bin/pip install {1}", env.display(), packages.join(" "))
             }
+            Self::Redbot => {
+                format!(
+                    "python3 -m venv {0} && {0}/bin/pip install {1}",
+                    tools.redbot_env().display(),
+                    redbot().join(" ")
+                )
+            }
             Self::NodeStores => npm_install(tools).to_string(),
         }
     }
@@ -186,6 +199,12 @@ impl Need {
 /// As pip wants them.
 pub(super) fn python_stores() -> [String; 2] {
     Tools::PYTHON_STORES.map(|(name, version)| format!("{name}=={version}"))
+}
+
+/// As pip wants them. One of the packages that it needs is published as source alone, which is Python.
+pub(super) fn redbot() -> [String; 3] {
+    let [redbot, rules] = Tools::REDBOT.map(|(name, version)| format!("{name}=={version}"));
+    ["--no-binary=sniffpy".to_owned(), redbot, rules]
 }
 
 /// What it installs runs no script while it is installed.

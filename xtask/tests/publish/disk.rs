@@ -1,40 +1,14 @@
-//! Full disks. They are mounted, so these tests need root, as `cargo xtask test --setup` does.
+//! Full disks.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use release_store::testing::Tree;
+use testkit::disk::SmallDisk;
 
 use crate::store::LocalStore;
-
-/// A file system of its own that ends with the value.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(path: &Path, kilobytes: u32) -> Self {
-        fs::create_dir_all(path).expect("our own folder");
-        mount(&["-t", "tmpfs", "-o", &format!("size={kilobytes}k"), "tmpfs"], path);
-        Self(path.to_owned())
-    }
-
-    fn grow(&self, kilobytes: u32) {
-        mount(&["-o", &format!("remount,size={kilobytes}k")], &self.0);
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
-fn mount(args: &[&str], path: &Path) {
-    let done = Command::new("mount").args(args).arg(path).status().expect("mount is there");
-    assert!(done.success(), "only root can mount {}", path.display());
-}
 
 #[test]
 fn a_full_disk_leaves_the_old_release_and_no_unfinished_file() {

@@ -1,8 +1,9 @@
 //! What people read.
 
 use release_store::testing::Tree;
+use testkit::run::Run;
 
-use crate::store::{LocalStore, Run, run, xtask};
+use crate::store::{LocalStore, xtask};
 
 fn error(run: &Run) -> &str {
     assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run:?}");
@@ -58,7 +59,7 @@ fn asks_for_force_where_published_bytes_would_change() {
             && refused.stderr.contains("--force"),
         "{refused:?}"
     );
-    let forced = run(store.publishing(&other).arg("--force"));
+    let forced = Run::of(store.publishing(&other).arg("--force"));
     assert!(forced.stdout.starts_with("generation 2 of "), "{forced:?}");
 }
 
@@ -66,7 +67,7 @@ fn asks_for_force_where_published_bytes_would_change() {
 fn says_what_is_wrong_with_urls_and_where_there_is_no_tree() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = LocalStore::at(&dir.path().join("store"));
-    let absent = run(xtask().args(["publish", "--store", &store.url(), "--from"]).arg(dir.path().join("absent")));
+    let absent = Run::of(xtask().args(["publish", "--store", &store.url(), "--from"]).arg(dir.path().join("absent")));
     assert!(error(&absent).contains("absent/manifest.json\n  caused by: No such file or directory"), "{absent:?}");
     assert!(absent.stderr.ends_with("hint: make the tree first: cargo xtask dist\n"), "{absent:?}");
 
@@ -77,7 +78,7 @@ fn says_what_is_wrong_with_urls_and_where_there_is_no_tree() {
         (&["--store", "s3://bucket", "--endpoint", "127.0.0.1"], "invalid endpoint: expected https://host:port"),
         (&["--store", "file:///srv/store", "--endpoint", "http://127.0.0.1"], "file:///srv/store has no endpoint"),
     ] {
-        let refused = run(xtask().arg("publish").args(args).arg("--from").arg(Tree::of_version("1:1.0-1").dir()));
+        let refused = Run::of(xtask().arg("publish").args(args).arg("--from").arg(Tree::of_version("1:1.0-1").dir()));
         assert!(error(&refused).contains(says), "{refused:?}");
     }
 }

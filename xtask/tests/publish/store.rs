@@ -1,32 +1,19 @@
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use release_store::{Access, Servable, Store, StoreOptions, StoreReport, StoreUrl, testing::Tree};
+use testkit::run::Run;
 
 /// A local store, and those who use it.
 pub(crate) struct LocalStore {
     pub(crate) dir: PathBuf,
 }
 
-/// What one run said.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 pub(crate) fn xtask() -> Command {
     Command::new(env!("CARGO_BIN_EXE_xtask"))
-}
-
-pub(crate) fn run(command: &mut Command) -> Run {
-    let Output { status, stdout, stderr } = command.output().expect("it starts");
-    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }
 
 impl LocalStore {
@@ -46,7 +33,7 @@ impl LocalStore {
     }
 
     pub(crate) fn publish(&self, tree: &Tree) -> Run {
-        run(&mut self.publishing(tree))
+        Run::of(&mut self.publishing(tree))
     }
 
     fn open(&self) -> Store {

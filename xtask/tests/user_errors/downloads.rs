@@ -7,11 +7,12 @@ use std::{
 };
 
 use artifact::Sha256Digest;
+use testkit::run::Run;
 
 use super::{
     make::{self, Entry},
     server::{Server, proxy_once},
-    site::{Run, Says, Site, host},
+    site::{Says, Site, host},
 };
 
 pub(crate) const ARCHIVE: &str = "envoy.tar";
@@ -190,7 +191,7 @@ fn goes_through_the_proxy_of_the_machine() {
     let (port, proxy) = proxy_once();
     let mut command = mirror.command(&["lock"]);
     command.env_remove("NO_PROXY").env("HTTPS_PROXY", format!("http://127.0.0.1:{port}"));
-    Run::of(&mut command).succeeded();
+    let _ = Run::of(&mut command).succeeded();
     mirror.assert_locked(&archive(1_000_000));
     let asked = proxy.join().expect("the proxy was asked");
     assert_eq!(asked, format!("CONNECT 127.0.0.1:{} HTTP/1.1", mirror.server.port()));

@@ -1,7 +1,8 @@
 use artifact::ReleaseManifest;
+use testkit::run::Run;
 
 use super::{
-    site::{Run, Says, Site, host},
+    site::{Says, Site, host},
     snapshot::Snapshot,
 };
 

@@ -2,10 +2,12 @@
 
 use std::process::Child;
 
+use testkit::run::Run;
+
 use super::{
     downloads::{ARCHIVE, Mirror, SLOW, archive},
     make,
-    site::{Run, Says, Site},
+    site::{Says, Site},
 };
 
 /// `lock` fails, the old lock stays, and nothing is taken for an archive.
@@ -82,10 +84,8 @@ fn what_arrived_from_a_server_that_died_is_used_by_the_next_run() {
     let tree = mirror.site.tree();
     let run: Child = mirror.starts_download(&["lock"]);
     mirror.server.kill();
-    let output = run.wait_with_output().expect("our child");
-    let text = |bytes| String::from_utf8(bytes).expect("xtask writes UTF-8");
-    let run = Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-    run.says(&Says(&["cannot download", &mirror.server.url(ARCHIVE)], "what arrived is kept"));
+    let run = Run::from(run.wait_with_output().expect("our child"));
+    Says(&["cannot download", &mirror.server.url(ARCHIVE)], "what arrived is kept").are_said_by(&run);
     assert_eq!((mirror.site.read(Site::LOCK), mirror.site.tree()), (lock, tree));
     assert!(mirror.arrived() > 0);
 

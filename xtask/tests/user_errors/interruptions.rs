@@ -62,7 +62,7 @@ fn the_second_of_two_runs_is_refused_and_the_first_goes_on() {
     first.signal("STOP");
 
     let run = site.run(&["dist", "--format", "deb"]);
-    run.says(&Says(&["another run is writing", &site.out.display().to_string()], "--out"));
+    Says(&["another run is writing", &site.out.display().to_string()], "--out").are_said_by(&run);
     assert_eq!(site.tree(), old);
 
     first.signal("CONT");

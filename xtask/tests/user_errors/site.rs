@@ -1,11 +1,12 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
     sync::LazyLock,
 };
 
 use artifact::Arch;
+use testkit::run::Run;
 
 use super::{make, snapshot::Snapshot};
 
@@ -14,14 +15,6 @@ pub(crate) struct Site {
     dir: tempfile::TempDir,
     /// Where `--out` points.
     pub(crate) out: PathBuf,
-}
-
-/// What one run of `xtask` said.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 /// What an error must say: each text of the first, and the text of the second in the hint.
@@ -187,7 +180,7 @@ impl Site {
     pub(crate) fn fails(&self, command: &mut Command, says: &Says<'_>) -> Run {
         let (tree, files) = (self.tree(), self.files());
         let run = Run::of(command);
-        run.says(says);
+        says.are_said_by(&run);
         assert_eq!(self.tree(), tree, "the last good tree was changed");
         let mut left = self.files();
         // The lock's file stays; that nobody holds it is checked below.
@@ -215,21 +208,10 @@ fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-impl Run {
-    pub(crate) fn of(command: &mut Command) -> Self {
-        let Output { status, stdout, stderr } = command.output().expect("xtask can be started");
-        let text = |bytes| String::from_utf8(bytes).expect("xtask writes UTF-8");
-        Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
-    }
-
-    pub(crate) fn succeeded(self) -> Self {
-        assert_eq!(self.code, Some(0), "{}; have you run `cargo xtask setup`?", self.stderr);
-        self
-    }
-
+impl Says<'_> {
     /// Checks what was said, and where.
-    pub(crate) fn says(&self, Says(error, hint): &Says<'_>) {
-        let Self { code, stdout, stderr } = self;
+    pub(crate) fn are_said_by(&self, Run { code, stdout, stderr }: &Run) {
+        let Self(error, hint) = self;
         assert_eq!(*code, Some(1), "the user's fault: {stderr}");
         assert_eq!(stdout, "", "stdout is for data");
         let start = stderr.find("error: ").unwrap_or_else(|| panic!("no error: {stderr}"));
