@@ -60,6 +60,8 @@ impl Browser {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
+        // The certificates of tests are nobody's.
+        browser.call("Security.setIgnoreCertificateErrors", &json!({"ignore": true}));
         browser
     }
 

@@ -1,7 +1,7 @@
 //! The real program, asked over sockets and by the clients that people use.
 //!
-//! The judges that no distribution packages are asked only with the feature `judges`, which `cargo xtask test` turns on. A
-//! missing judge is a failure.
+//! redbot and a browser are asked only with the feature `judges`, which `cargo xtask test` turns on. A missing judge is a
+//! failure.
 
 #[cfg(feature = "judges")]
 mod chromium;

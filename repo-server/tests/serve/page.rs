@@ -4,7 +4,13 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize;
 
-use super::{chromium::Browser, raw::get, server::Server, tree::Tree};
+use super::{
+    chromium::Browser,
+    raw::get,
+    server::Server,
+    tls::{self, Pairs},
+    tree::Tree,
+};
 
 /// Some are as long as names may be: the page must hold them.
 const REVISIONS: [&str; 4] =
@@ -21,9 +27,14 @@ impl Page {
     fn open() -> Self {
         let tree = Tree::with_revisions(VERSION, &REVISIONS);
         let server = Server::start(&tree);
+        let origin = server.url("");
+        Self::of(tree, server, &origin)
+    }
+
+    fn of(tree: Tree, server: Server, origin: &str) -> Self {
         let mut page = Self { browser: Browser::start(), server, _tree: tree };
         page.browser.resize(1440);
-        page.browser.open(&page.server.url("/"));
+        page.browser.open(&format!("{origin}/"));
         // The reader opens them with a click.
         let _: () =
             page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
@@ -96,6 +107,17 @@ fn a_click_selects_a_command_of_the_guide_or_a_digest() {
     let checksums = packages().into_iter().map(|path| get(page.server.address, &format!("{path}.sha256")).text());
     let digests: Vec<String> = checksums.map(|line| line[..64].to_owned()).collect();
     assert_eq!(page.clicked("dt + dd:last-child code"), digests);
+}
+
+#[test]
+fn over_tls_the_commands_name_the_server_as_it_was_asked_for() {
+    let (tree, pairs) = (Tree::with_revisions(VERSION, &REVISIONS), Pairs::new());
+    let server = tls::start(&tree, &pairs, &[]);
+    let origin = format!("https://localhost:{}", server.address.port());
+    let mut page = Page::of(tree, server, &origin);
+    let commands: Vec<String> =
+        page.evaluate("[...document.querySelectorAll('pre code')].map((code) => code.innerText)");
+    assert_eq!(commands, packages().iter().flat_map(|path| documented(&origin, path)).collect::<Vec<_>>());
 }
 
 #[test]
