@@ -62,6 +62,7 @@ impl Need {
             ("cpio", "cpio"),
             ("createrepo_c", "createrepo-c"),
             ("readelf", "binutils"),
+            ("c++", "g++"),
             ("openssl", "openssl"),
             ("/usr/sbin/nginx", "nginx-light"),
             ("python3", "python3"),
@@ -89,6 +90,7 @@ impl Need {
                 Self::PythonStores,
                 Self::NodeStores,
                 Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
+                Self::CargoTool { tool: Tools::CARGO_FUZZ, purpose: "bytes that nobody would send" },
             ])
             .collect()
     }
