@@ -16,6 +16,15 @@ use crate::{
     workspace::{Cache, Workspace},
 };
 
+/// What strangers' bytes reach, in `fuzz/`.
+const FUZZ_TARGETS: [&str; 3] = ["range", "reply", "path"];
+/// For each, in seconds: what is found at all is found in the first of them.
+const FUZZ_SECONDS: u32 = 30;
+/// The load of `repo-server/tests/soak`, in seconds.
+const SOAK_SECONDS: u32 = 300;
+/// How many publishes are killed.
+const KILL_ROUNDS: u32 = 200;
+
 /// Runs all checks; the first that fails ends it.
 pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) -> Outcome {
     let tools = Tools::new(cache);
@@ -53,6 +62,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
     )?;
     let scripts = workspace.shell_scripts();
     step(ui, &Cmd::new("shellcheck").args(&scripts))?;
+    fuzz(workspace, &tools, ui)?;
 
     ui.phase("cargo xtask dist --verify-reproducible");
     let report = dist::run(workspace, cache, &options, ui)?;
@@ -73,8 +83,30 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
         .env("SLIPWAY_XTASK", std::env::current_exe().while_("find this program")?)
         .env("SLIPWAY_PYTHON_STORES", tools.python_stores())
         .env("SLIPWAY_REDBOT", tools.redbot_env())
-        .env("SLIPWAY_NODE_STORES", tools.node_stores());
+        .env("SLIPWAY_NODE_STORES", tools.node_stores())
+        .env("SLIPWAY_SOAK_SECONDS", SOAK_SECONDS.to_string())
+        .env("SLIPWAY_KILL_ROUNDS", KILL_ROUNDS.to_string());
     step(ui, &test)
+}
+
+/// The fuzz targets are a workspace of their own, with a target folder of their own: they are compiled in another way.
+fn fuzz(workspace: &Workspace, tools: &Tools, ui: &Ui) -> Outcome {
+    let dir = workspace.root().join("fuzz");
+    let target = workspace.root().join("target/fuzz");
+    let cargo = || Cmd::new("cargo").dir(&dir).env("CARGO_TARGET_DIR", &target);
+    step(ui, &cargo().args(["fmt", "--check"]))?;
+    step(ui, &cargo().args(["clippy", "--lib", "--bins", "--locked", "--quiet", "--", "--deny", "warnings"]))?;
+    for name in FUZZ_TARGETS {
+        let fuzz = Cmd::new(tools.cargo_tool(Tools::CARGO_FUZZ))
+            .dir(workspace.root())
+            .args(["run", "--sanitizer", "none", "--target-dir"])
+            .arg(&target)
+            .args([name, "--", "-max_len=600", "-verbosity=0"])
+            .arg(format!("-dict=fuzz/dictionaries/{name}.dict"))
+            .arg(format!("-max_total_time={FUZZ_SECONDS}"));
+        step(ui, &fuzz)?;
+    }
+    Ok(())
 }
 
 fn step(ui: &Ui, command: &Cmd) -> Outcome {

@@ -21,6 +21,8 @@ impl Tools {
     pub(crate) const CARGO_GENERATE_RPM: (&'static str, &'static str) = ("cargo-generate-rpm", "0.21.1");
     /// From the Rust registry.
     pub(crate) const CARGO_DENY: (&'static str, &'static str) = ("cargo-deny", "0.20.2");
+    /// From the Rust registry. It works with a stable compiler as long as no sanitizer is asked for.
+    pub(crate) const CARGO_FUZZ: (&'static str, &'static str) = ("cargo-fuzz", "0.13.2");
     /// From the Rust registry: one of those that `bench serve` compares with.
     pub(crate) const STATIC_WEB_SERVER: (&'static str, &'static str) = ("static-web-server", "2.44.0");
     /// From PyPI: what `bench dist` compares with.

@@ -211,7 +211,8 @@ impl Store {
         Ok(objects.iter().filter_map(|(path, _)| self.layout().generation_at(path)).collect())
     }
 
-    /// What the hint says. Anything but a number is as good as none.
+    /// What the hint says. Anything but a number is as good as none; a store that never answers would not answer the next
+    /// request either.
     async fn head(&self) -> Result<Option<GenerationNumber>, StoreError> {
         match self.backend().read(&self.layout().head(), MAX_HEAD).await {
             Ok(Some(Small::Content(text))) => {

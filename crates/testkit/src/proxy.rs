@@ -18,6 +18,10 @@ pub enum Fault {
     Stall,
     /// The answer ends after so many bytes of its body.
     CutBody(usize),
+    /// One byte of the body is another.
+    Flip,
+    /// The body comes in so many parts, each after a pause.
+    Slow(usize),
 }
 
 /// Which requests it happens to, and how often.
@@ -41,7 +45,10 @@ pub struct Proxy {
 }
 
 /// Longer than any patience of these tests.
-const STALL: Duration = Duration::from_mins(1);
+const STALL: Duration = Duration::from_mins(2);
+
+/// Before each part of a slow answer.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Proxy {
     /// Passes everything on to a port, until it is told otherwise.
@@ -99,7 +106,7 @@ impl Proxy {
                 std::thread::sleep(STALL);
                 return Ok(());
             }
-            Some(Fault::ApplyThen(_) | Fault::CutBody(_)) | None => {}
+            Some(Fault::ApplyThen(_) | Fault::CutBody(_) | Fault::Flip | Fault::Slow(_)) | None => {}
         }
         let mut upstream = TcpStream::connect(("127.0.0.1", server))?;
         // Such headers are not part of any signature.
@@ -107,12 +114,26 @@ impl Proxy {
         upstream.write_all(&body)?;
         let mut reply = Vec::new();
         upstream.read_to_end(&mut reply)?;
+        let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4;
         match fault {
             Some(Fault::ApplyThen(status)) => answer(&mut client, status),
             Some(Fault::CutBody(bytes)) => {
-                let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4;
                 client.write_all(&reply[..reply.len().min(head + bytes)])?;
                 client.shutdown(Shutdown::Both)
+            }
+            Some(Fault::Flip) => {
+                let middle = usize::midpoint(head, reply.len());
+                reply[middle] ^= 1;
+                client.write_all(&reply)
+            }
+            Some(Fault::Slow(parts)) => {
+                let (head, body) = reply.split_at(head);
+                client.write_all(head)?;
+                for part in body.chunks(body.len().div_ceil(parts).max(1)) {
+                    std::thread::sleep(PAUSE);
+                    client.write_all(part)?;
+                }
+                Ok(())
             }
             _ => client.write_all(&reply),
         }

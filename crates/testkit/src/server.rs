@@ -107,7 +107,12 @@ impl Server {
 
     /// Waits until something holds; every wait here ends.
     pub fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
+        self.wait_within(Duration::from_secs(20), what, holds);
+    }
+
+    /// For what takes longer than most.
+    pub fn wait_within(&self, patience: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + patience;
         while !holds(self) {
             assert!(Instant::now() < end, "never {what}: {}", self.log());
             std::thread::sleep(Duration::from_millis(10));

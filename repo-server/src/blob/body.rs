@@ -2,13 +2,14 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     vec,
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use sealed_memory::Sealed;
 
 use super::resident::{BlobFault, PIECE, Reader, Resident};
 use crate::http::ByteRange;
@@ -56,6 +57,29 @@ pub struct Body {
     remaining: u64,
     /// Told of every byte that is given out, and dropped at the end, however it comes.
     meter: Option<Box<dyn Meter>>,
+    outlet: Option<Outlet>,
+}
+
+/// How a connection learns which memory the bytes stand in that it is about to send. Cloned, it is the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Outlet(Arc<Mutex<Option<Arc<Sealed>>>>);
+
+impl Outlet {
+    /// The bytes to come are from here.
+    pub fn lend(&self, memory: &Arc<Sealed>) {
+        let mut lent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lent.as_ref().is_none_or(|known| !Arc::ptr_eq(known, memory)) {
+            *lent = Some(Arc::clone(memory));
+        }
+    }
+
+    /// The memory that `bytes` stand in, and where, if it was lent.
+    #[must_use]
+    pub fn find(&self, bytes: &[u8]) -> Option<(Arc<Sealed>, u64)> {
+        let lent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = lent.as_ref()?;
+        Some((Arc::clone(memory), memory.offset_of(bytes)?))
+    }
 }
 
 /// Follows one body.
@@ -83,14 +107,14 @@ impl Body {
     #[must_use]
     pub fn one(segment: Segment) -> Self {
         let remaining = segment.remaining();
-        Self { current: segment, rest: Vec::new().into_iter(), remaining, meter: None }
+        Self { current: segment, rest: Vec::new().into_iter(), remaining, meter: None, outlet: None }
     }
 
     /// Several, one after the other.
     #[must_use]
     pub fn many(segments: Vec<Segment>) -> Self {
         let remaining = segments.iter().map(Segment::remaining).sum();
-        Self { current: Segment::Bytes(Bytes::new()), rest: segments.into_iter(), remaining, meter: None }
+        Self { current: Segment::Bytes(Bytes::new()), rest: segments.into_iter(), remaining, meter: None, outlet: None }
     }
 
     /// In bytes, as `Content-Length` says.
@@ -103,6 +127,13 @@ impl Body {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.remaining == 0
+    }
+
+    /// The same body for a connection that can send memory as it is.
+    #[must_use]
+    pub fn through(mut self, outlet: Option<Outlet>) -> Self {
+        self.outlet = outlet;
+        self
     }
 
     /// The same body with somebody who watches.
@@ -129,6 +160,11 @@ impl http_body::Body for Body {
         }
         match ready!(self.current.poll(context)) {
             Ok(bytes) => {
+                if let (Some(outlet), Segment::Blob(reader)) = (&self.outlet, &self.current)
+                    && let Some(memory) = reader.memory()
+                {
+                    outlet.lend(memory);
+                }
                 self.remaining -= bytes.len() as u64;
                 if let Some(meter) = &mut self.meter {
                     meter.sent(bytes.len());

@@ -4,6 +4,6 @@ mod body;
 mod cache;
 mod resident;
 
-pub use body::{Body, Meter, Segment};
+pub use body::{Body, Meter, Outlet, Segment};
 pub use cache::{BlobCache, Found, Need};
 pub use resident::{BlobFault, Filler, PIECE, Reader, Resident};

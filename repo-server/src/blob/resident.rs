@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -15,6 +16,7 @@ use std::{
 
 use artifact::Sha256Digest;
 use bytes::Bytes;
+use sealed_memory::{Sealed, Writer};
 use sha2::{Digest, Sha256};
 
 /// Pieces of a resident blob. Large enough that there are few, small enough to be allocated one by one.
@@ -65,6 +67,8 @@ pub struct Resident {
     /// Set once, when every byte is there and the digest is right.
     verified: OnceLock<Box<[Bytes]>>,
     growing: Mutex<Growing>,
+    /// What its bytes stand in, if the kernel has such memory: then it can send them without a copy.
+    memory: Option<Arc<Sealed>>,
     /// When it was last asked for, by the cache's clock.
     pub(super) used: AtomicU64,
 }
@@ -85,14 +89,18 @@ impl Resident {
     /// Nothing of it is there yet; the [`Filler`] brings it.
     #[must_use]
     pub fn begin(digest: Sha256Digest, size: u64) -> (Arc<Self>, Filler) {
+        let len = usize::try_from(size).ok().and_then(NonZeroUsize::new);
+        // Without it, the blob is served from ordinary memory.
+        let writer = len.and_then(|len| Writer::new(len).ok());
         let blob = Arc::new(Self {
             digest,
             size,
             verified: OnceLock::new(),
             growing: Mutex::default(),
+            memory: writer.as_ref().map(Writer::memory),
             used: AtomicU64::new(0),
         });
-        let filler = Filler { blob: Arc::clone(&blob), hasher: Sha256::new(), ended: false };
+        let filler = Filler { blob: Arc::clone(&blob), hasher: Sha256::new(), writer, ended: false };
         (blob, filler)
     }
 
@@ -183,6 +191,12 @@ impl Reader {
         self.end - self.offset
     }
 
+    /// The memory that the bytes stand in, if the kernel can send them from there.
+    #[must_use]
+    pub fn memory(&self) -> Option<&Arc<Sealed>> {
+        self.blob.memory.as_ref()
+    }
+
     /// The next bytes: at least one and at most `limit`. Something must remain.
     pub fn poll_next(&mut self, context: &Context<'_>, limit: usize) -> Poll<Read> {
         let bytes = ready!(self.blob.poll_read(context, self.number, self.offset, self.end, limit))?;
@@ -214,6 +228,7 @@ fn slice(pieces: &[Bytes], offset: u64, limit: u64) -> Bytes {
 pub struct Filler {
     blob: Arc<Resident>,
     hasher: Sha256,
+    writer: Option<Writer>,
     ended: bool,
 }
 
@@ -245,6 +260,7 @@ impl Filler {
     /// Adds the next piece: [`PIECE`] bytes, or all that is missing.
     pub fn add(&mut self, piece: Bytes) {
         self.hasher.update(&piece);
+        let piece = self.writer.as_mut().and_then(|writer| writer.append(&piece).ok()).unwrap_or(piece);
         let mut growing = self.blob.growing();
         debug_assert!(growing.bytes.is_multiple_of(PIECE as u64), "only the last piece may be short");
         growing.bytes += piece.len() as u64;
@@ -263,6 +279,8 @@ impl Filler {
         } else if hashed != digest {
             BlobFault::Digest { expected: digest, found: hashed }
         } else {
+            // What cannot be sealed is not written to any more, either.
+            let _ = self.writer.take().map(Writer::seal);
             let pieces = std::mem::take(&mut growing.pieces).into_boxed_slice();
             self.blob.verified.set(pieces).expect("there is one filler, and it ends once");
             self.ended = true;
@@ -357,8 +375,9 @@ mod tests {
         assert_eq!(blob.growing().waiting.len(), 1);
         filler.add(Bytes::copy_from_slice(&content[..PIECE]));
         assert_eq!(blob.growing().waiting.len(), 0);
+        let memory = Arc::clone(readers[0].memory().expect("Linux has it"));
         let read = readers[0].poll_next(&Context::from_waker(Waker::noop()), 100);
-        assert!(matches!(read, Poll::Ready(Ok(bytes)) if bytes.len() == 19));
+        assert!(matches!(read, Poll::Ready(Ok(bytes)) if bytes.len() == 19 && memory.offset_of(&bytes) == Some(0)));
         assert_eq!(readers[0].remaining(), 1);
     }
 

@@ -16,9 +16,11 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    front::{Front, Peer},
+    front::{Front, Link, Peer},
     pace::{Activity, Pace, Paced},
+    socket::Socket,
 };
+use crate::blob::Outlet;
 
 /// What a connection may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,19 +67,24 @@ impl Connector {
     pub(crate) async fn serve(mut self, stream: TcpStream, address: SocketAddr) -> Result<(), ConnectionError> {
         // Answers are written whole: waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
-        let stream = Paced::new(stream, self.limits.pace);
         let peer = Peer { address: address.ip(), secure: self.tls.is_some() };
         let Some(acceptor) = &self.tls else {
             // Who has not asked yet when the server ends is not waited for.
             let protocol = tokio::select! {
-                protocol = begins_as(stream.socket(), self.limits.head_timeout) => protocol?,
+                protocol = begins_as(&stream, self.limits.head_timeout) => protocol?,
                 _ = self.ending.changed() => return Ok(()),
             };
+            let pace = self.limits.pace;
             return match protocol {
-                Protocol::Http1 => self.http1(stream, peer).await,
-                Protocol::Http2 => self.http2(stream, peer).await,
+                Protocol::Http1 => {
+                    let socket = Socket::new(stream);
+                    let outlet = socket.outlet();
+                    self.http1(Paced::new(socket, pace), peer, Some(outlet)).await
+                }
+                Protocol::Http2 => self.http2(Paced::new(stream, pace), peer).await,
             };
         };
+        let stream = Paced::new(stream, self.limits.pace);
         let accept = acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(TLS_BUFFER)));
         let accepted = tokio::select! {
             accepted = timeout(self.limits.handshake_timeout, accept) => accepted,
@@ -93,7 +100,7 @@ impl Connector {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.http2(stream, peer).await
         } else {
-            self.http1(stream, peer).await
+            self.http1(stream, peer, None).await
         }
     }
 
@@ -101,11 +108,12 @@ impl Connector {
         mut self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         peer: Peer,
+        outlet: Option<Outlet>,
     ) -> Result<(), ConnectionError> {
         let front = self.front.clone();
         let service = service_fn(move |request| {
-            let front = front.clone();
-            async move { front.answer(peer, request, Activity::default()).await }
+            let (front, link) = (front.clone(), Link { activity: None, outlet: outlet.clone() });
+            async move { front.answer(peer, request, link).await }
         });
         let mut builder = http1::Builder::new();
         builder
@@ -137,8 +145,8 @@ impl Connector {
         let (front, activity) = (self.front, Activity::default());
         let noted = activity.clone();
         let service = service_fn(move |request| {
-            let (front, activity) = (front.clone(), noted.clone());
-            async move { front.answer(peer, request, activity).await }
+            let (front, link) = (front.clone(), Link { activity: Some(noted.clone()), outlet: None });
+            async move { front.answer(peer, request, link).await }
         });
         let (head_timeout, window) = (self.limits.head_timeout, self.limits.pace.window);
         let mut builder = http2::Builder::new(TokioExecutor::new());

@@ -19,7 +19,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    blob::{Body, Need, Segment},
+    blob::{Body, Need, Outlet, Segment},
     catalog::{Content, Follows, Hit, Lifetime, Release, Reply, Resource},
 };
 
@@ -33,6 +33,15 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Whether it speaks TLS with us.
     pub(crate) secure: bool,
+}
+
+/// What an answer tells its connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// That its client is not idle.
+    pub(crate) activity: Option<Activity>,
+    /// Where the bytes stand.
+    pub(crate) outlet: Option<Outlet>,
 }
 
 /// One for each thread; cheap to clone.
@@ -68,12 +77,11 @@ impl Front {
         &self,
         peer: Peer,
         request: Request<Incoming>,
-        activity: Activity,
+        link: Link,
     ) -> Result<Answer, Infallible> {
-        activity.note();
         let start = Instant::now();
         let (parts, body) = request.into_parts();
-        let mut watch = Watch::new(&self.app, peer, start, &parts, activity);
+        let mut watch = Watch::new(&self.app, peer, start, &parts, link);
         if let Err(refusal) = acceptable(&parts, &body) {
             return Ok(watch.finish(refused(refusal), Route::Other, None));
         }

@@ -18,6 +18,7 @@ mod rest;
 mod room;
 mod server;
 mod settings;
+mod socket;
 mod source;
 mod sticky;
 mod tls;

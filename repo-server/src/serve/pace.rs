@@ -71,11 +71,6 @@ impl<S> Paced<S> {
         Self { socket, pace, sent: 0, timer: None, blocked: false }
     }
 
-    /// What it wraps.
-    pub(crate) fn socket(&self) -> &S {
-        &self.socket
-    }
-
     /// Takes note of a write, and ends the connection when its time is over.
     fn after_write(&mut self, context: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {

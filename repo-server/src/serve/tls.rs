@@ -151,6 +151,8 @@ impl Certificates {
         config.alpn_protocols = [&b"h2"[..], b"http/1.1", b"http/1.0"].map(<[u8]>::to_vec).to_vec();
         // VMs come back, to any thread: tickets need no memory here.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
+        // One is enough for one later connection; each costs as much as the rest of the key schedule.
+        config.send_tls13_tickets = 1;
         Ok(config)
     }
 

@@ -13,7 +13,7 @@ use http_body_util::Either;
 use super::{
     access_log::Line,
     app::App,
-    front::{Answer, Peer},
+    front::{Answer, Link, Peer},
     metrics::Route,
     pace::Activity,
 };
@@ -26,7 +26,7 @@ pub(crate) struct Watch {
     pub(crate) client: IpAddr,
     start: Instant,
     head: bool,
-    activity: Activity,
+    link: Link,
     /// A package's path and release, while it is being downloaded.
     pub(crate) download: Option<(Box<str>, Arc<str>)>,
     /// What the log will say, if it is on.
@@ -35,7 +35,10 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// A request's head was read.
-    pub(crate) fn new(app: &Arc<App>, peer: Peer, start: Instant, parts: &Parts, activity: Activity) -> Self {
+    pub(crate) fn new(app: &Arc<App>, peer: Peer, start: Instant, parts: &Parts, link: Link) -> Self {
+        if let Some(activity) = &link.activity {
+            activity.note();
+        }
         let Parts { method, uri, headers, version, .. } = parts;
         let client = app.proxies.client(peer.address, headers);
         let said = |name| headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into());
@@ -60,7 +63,7 @@ impl Watch {
                 fault: None,
             })
         });
-        Self { app: Arc::clone(app), client, start, head: method == Method::HEAD, activity, download: None, line }
+        Self { app: Arc::clone(app), client, start, head: method == Method::HEAD, link, download: None, line }
     }
 
     /// Counts the answer, and its body's bytes as they go.
@@ -74,7 +77,7 @@ impl Watch {
         // An answer to HEAD has the fields of GET's and no body.
         let body = if self.head { Body::empty() } else { body };
         let transfer = Transfer {
-            activity: self.activity,
+            activity: self.link.activity,
             expected: body.len(),
             sent: 0,
             fault: None,
@@ -82,7 +85,7 @@ impl Watch {
             log: self.line.map(|line| (line, self.start)),
             app: self.app,
         };
-        Response::from_parts(parts, Either::Left(body.metered(Box::new(transfer))))
+        Response::from_parts(parts, Either::Left(body.through(self.link.outlet).metered(Box::new(transfer))))
     }
 
     /// Answers of axum are small and at hand, so they count as sent.
@@ -103,7 +106,7 @@ impl Watch {
 #[derive(Debug)]
 struct Transfer {
     app: Arc<App>,
-    activity: Activity,
+    activity: Option<Activity>,
     expected: u64,
     sent: u64,
     fault: Option<BlobFault>,
@@ -113,7 +116,9 @@ struct Transfer {
 
 impl Meter for Transfer {
     fn sent(&mut self, bytes: usize) {
-        self.activity.note();
+        if let Some(activity) = &self.activity {
+            activity.note();
+        }
         self.app.metrics.sent.inc_by(bytes as u64);
         self.sent += bytes as u64;
     }

@@ -12,6 +12,8 @@ mod operations;
 mod page;
 #[cfg(feature = "judges")]
 mod redbot;
+#[cfg(feature = "servers")]
+mod remote;
 mod semantics;
 mod store;
 mod switching;

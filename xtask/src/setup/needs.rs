@@ -64,6 +64,7 @@ impl Need {
             ("cpio", "cpio"),
             ("createrepo_c", "createrepo-c"),
             ("readelf", "binutils"),
+            ("c++", "g++"),
             ("openssl", "openssl"),
             ("/usr/sbin/nginx", "nginx-light"),
             ("python3", "python3"),
@@ -94,6 +95,7 @@ impl Need {
                 Self::Redbot,
                 Self::NodeStores,
                 Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
+                Self::CargoTool { tool: Tools::CARGO_FUZZ, purpose: "bytes that nobody would send" },
             ])
             .collect()
     }

@@ -9,7 +9,7 @@ use release_store::testing::Tree;
 
 use crate::store::LocalStore;
 
-/// `SLIPWAY_KILL_ROUNDS=200` for a long look.
+/// `cargo xtask test` says 200.
 const ROUNDS_VARIABLE: &str = "SLIPWAY_KILL_ROUNDS";
 const ROUNDS: u32 = 40;
 

@@ -99,6 +99,8 @@ pub(crate) enum Answer {
     /// Credentials are missing, wrong, or not enough.
     Denied,
     FullDisk,
+    /// None at all, in the time that there was.
+    Never,
     Other,
 }
 
@@ -123,7 +125,8 @@ impl StoreError {
                 _ => self.io().map_or(Answer::Other, answer),
             },
             Kind::Io(error) => answer(error),
-            Kind::Timeout(_) | Kind::Size { .. } | Kind::Length => Answer::Other,
+            Kind::Timeout(_) => Answer::Never,
+            Kind::Size { .. } | Kind::Length => Answer::Other,
         }
     }
 

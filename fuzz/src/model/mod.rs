@@ -1,0 +1,4 @@
+//! The models.
+
+pub mod condition;
+pub mod range;
