@@ -7,8 +7,6 @@ mod blobs;
 mod idle;
 mod paths;
 mod slow;
-#[cfg(feature = "servers")]
-mod stores;
 mod vanish;
 
 use std::net::Ipv4Addr;

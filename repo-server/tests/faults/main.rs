@@ -1,4 +1,9 @@
 //! A store that fails, dawdles, cuts and corrupts, under a server that serves from it.
+//!
+//! Built only with the feature `servers`, and no part of `tests/abuse`: a store finds no port beside ten thousand connections.
+
+#![cfg(feature = "servers")]
+#![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
 use std::{
     collections::BTreeMap,
@@ -9,14 +14,13 @@ use std::{
 use artifact::Sha256Digest;
 use release_store::{Access, PublishOptions, Store, StoreOptions, testing::Tree as Release};
 use testkit::{
+    client::Dial,
     process::Server as ObjectStore,
     proxy::{Fault, Proxy, Rule},
     raw::{Answer, get, read_head},
     server::Server,
     stores::{BUCKET, S3_SETTINGS},
 };
-
-use crate::Dial;
 
 const PACKAGE: &str = "/install/deb/amd64/istio-sidecar.deb";
 const CHECKSUM: &str = "/install/deb/amd64/istio-sidecar.deb.sha256";
