@@ -1,5 +1,7 @@
 //! Real servers, each on a port of its own, each with a store in a bucket.
 
+mod balancer;
+mod ceph;
 mod faults;
 mod google;
 mod process;
@@ -9,13 +11,24 @@ mod signed;
 
 use std::{collections::BTreeMap, process::Command, time::Duration};
 
+use http::Method;
+use object_store::{aws::AmazonS3Builder, path::Path, signer::Signer};
 use release_store::StoreOptions;
 
-use crate::{conformance, place::Place};
-use process::{Request, Server, node_tool, python_tool};
+use crate::{
+    conformance,
+    place::{self, Place},
+};
+use process::{Request, Server, node_tool, python_tool, rust_tool};
 
 /// The bucket, or container, of every server here.
 const BUCKET: &str = "releases";
+
+/// Of all clients that are not there to lose it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Swift names an account and a user of it.
+const SWIFT_USER: &str = "test:test";
 
 /// Azurite's one account, with the key that everybody knows.
 const AZURITE_ACCOUNT: &str = "devstoreaccount1";
@@ -50,6 +63,31 @@ impl Server {
         server.with_s3_bucket()
     }
 
+    /// Looks whether an object is there, and then writes it: several writers may find none.
+    fn s3s_fs() -> Self {
+        let server = Self::start(|port, dir| {
+            let mut command = Command::new(rust_tool("s3s-fs"));
+            command.args(["--host", "127.0.0.1", "--access-key", "test", "--secret-key", "test", "--port"]);
+            command.arg(port.to_string()).arg(dir);
+            command
+        });
+        Self::create_bucket(server.port(), "test");
+        server
+    }
+
+    /// Knows no conditional puts, and says so.
+    fn swift() -> Self {
+        let server = Self::start(|port, dir| {
+            // Debian's own: its Swift is for no other Python.
+            let mut command = Command::new("/usr/bin/python3");
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/servers/swift_store.py");
+            command.arg(script).arg(port.to_string()).arg(dir);
+            command
+        });
+        Self::create_bucket(server.port(), SWIFT_USER);
+        server
+    }
+
     fn azurite() -> Self {
         let server = Self::start(|port, dir| {
             let mut command = Command::new(node_tool("azurite-blob"));
@@ -82,9 +120,25 @@ impl Server {
         self
     }
 
+    /// For servers that let nobody in without a signature. The user is called as in [`Self::s3_options`].
+    fn create_bucket(port: u16, user: &str) {
+        let builder = AmazonS3Builder::new().with_endpoint(format!("http://127.0.0.1:{port}")).with_allow_http(true);
+        let builder = builder.with_bucket_name(BUCKET).with_access_key_id(user).with_secret_access_key("test");
+        let bucket = builder.with_region("us-east-1").build().expect("it is set up whole");
+        let url = place::run(bucket.signed_url(Method::PUT, &Path::default(), Duration::from_mins(1)));
+        let url = url.expect("it has credentials");
+        let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+        let answer = Request::put(&target).send(port);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
     /// Reached directly, or through a proxy at another port.
     fn s3_options(port: u16) -> StoreOptions {
-        let settings = [("aws_access_key_id", "test"), ("aws_secret_access_key", "test"), ("aws_region", "us-east-1")];
+        Self::s3_options_of("test", port)
+    }
+
+    fn s3_options_of(user: &str, port: u16) -> StoreOptions {
+        let settings = [("aws_access_key_id", user), ("aws_secret_access_key", "test"), ("aws_region", "us-east-1")];
         options(&settings, &format!("http://127.0.0.1:{port}"))
     }
 
@@ -95,6 +149,10 @@ impl Server {
 
     fn s3(&self) -> Place {
         Place::server(&format!("s3://{BUCKET}"), Self::s3_options(self.port()))
+    }
+
+    fn s3_by_swift(&self) -> Place {
+        Place::server(&format!("s3://{BUCKET}"), Self::s3_options_of(SWIFT_USER, self.port()))
     }
 
     fn azure(&self) -> Place {
@@ -109,7 +167,7 @@ fn options(settings: &[(&str, &str)], endpoint: &str) -> StoreOptions {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect::<BTreeMap<_, _>>(),
-        patience: Duration::from_secs(30),
+        patience: PATIENCE,
         ..StoreOptions::default()
     }
 }

@@ -10,11 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 /// What `cargo xtask test` says where the servers are.
 const PYTHON_VARIABLE: &str = "SLIPWAY_PYTHON_STORES";
 const NODE_VARIABLE: &str = "SLIPWAY_NODE_STORES";
+const RUST_VARIABLE: &str = "SLIPWAY_RUST_STORES";
 
 /// On a machine where all cores compile something.
 const START_DEADLINE: Duration = Duration::from_secs(90);
@@ -29,6 +31,10 @@ pub(super) fn node_tool(name: &str) -> PathBuf {
     tool(NODE_VARIABLE, "node_modules/.bin", name)
 }
 
+pub(super) fn rust_tool(name: &str) -> PathBuf {
+    tool(RUST_VARIABLE, "bin", name)
+}
+
 fn tool(variable: &str, folder: &str, name: &str) -> PathBuf {
     let env = std::env::var_os(variable);
     let env =
@@ -38,35 +44,83 @@ fn tool(variable: &str, folder: &str, name: &str) -> PathBuf {
     path
 }
 
-/// Ends with the value, with all processes that it started.
-pub(super) struct Server {
+/// A process that ends with the value, with all processes that it started.
+#[derive(Debug)]
+pub(super) struct Daemon {
     process: Child,
-    port: u16,
-    _dir: TempDir,
+    log: PathBuf,
 }
 
-impl Server {
-    /// `command` gets the port to listen on and a folder for whatever it writes.
-    pub(super) fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let port = free_port();
-        let log = dir.path().join("log");
-        let file = File::create(&log).expect("our own folder");
-        let process = command(port, dir.path())
+impl Daemon {
+    /// Whatever it says goes to a file called `log`.
+    pub(super) fn start(mut command: Command, log: &Path) -> Self {
+        let file = File::create(log).expect("our own folder");
+        let process = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("it is open"))
             .stderr(file)
             .process_group(0)
             .spawn()
-            .expect("it was found");
-        let mut server = Self { process, port, _dir: dir };
+            .unwrap_or_else(|error| panic!("{command:?}: {error}: run `cargo xtask test --setup`"));
+        Self { process, log: log.to_owned() }
+    }
+
+    /// Until `ready` says so, which is asked again and again.
+    pub(super) fn wait(&mut self, mut ready: impl FnMut() -> bool) {
         let end = Instant::now() + START_DEADLINE;
-        while Request::get("/").try_send(port).is_none() {
-            let log = std::fs::read_to_string(&log).unwrap_or_default();
-            let ended = server.process.try_wait().expect("it is ours");
-            assert!(ended.is_none() && Instant::now() < end, "the server does not answer, {ended:?}: {log}");
+        while !ready() {
+            let ended = self.process.try_wait().expect("it is ours");
+            assert!(ended.is_none() && Instant::now() < end, "it does not answer, {ended:?}: {}", self.said());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process_group(Pid::from_child(&self.process), signal).expect("it runs");
+    }
+
+    fn said(&self) -> String {
+        let said = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let group = Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a command that must succeed, and soon; gives what it printed.
+pub(super) fn finish(command: Command, log: &Path) -> String {
+    let mut daemon = Daemon::start(command, log);
+    let end = Instant::now() + START_DEADLINE;
+    loop {
+        match daemon.process.try_wait().expect("it is ours") {
+            Some(status) if status.success() => return daemon.said(),
+            None if Instant::now() < end => std::thread::sleep(Duration::from_millis(10)),
+            status => panic!("{}, {status:?}: {}", log.display(), daemon.said()),
+        }
+    }
+}
+
+/// A daemon that answers HTTP, with a folder for whatever it writes.
+pub(super) struct Server {
+    daemon: Daemon,
+    port: u16,
+    _dir: TempDir,
+}
+
+impl Server {
+    /// `command` gets the port to listen on and the folder.
+    pub(super) fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let daemon = Daemon::start(command(port, dir.path()), &dir.path().join("log"));
+        let mut server = Self { daemon, port, _dir: dir };
+        server.daemon.wait(|| listens(port));
         server
     }
 
@@ -79,15 +133,12 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let group = rustix::process::Pid::from_child(&self.process);
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        let _ = self.process.wait();
-    }
+/// Whether it answers HTTP.
+pub(super) fn listens(port: u16) -> bool {
+    Request::get("/").try_send(port).is_some()
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("it is bound").port()
 }
