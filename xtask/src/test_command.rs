@@ -72,7 +72,8 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
         .env("SLIPWAY_DIST", &report.out)
         .env("SLIPWAY_XTASK", std::env::current_exe().while_("find this program")?)
         .env("SLIPWAY_PYTHON_STORES", tools.python_stores())
-        .env("SLIPWAY_NODE_STORES", tools.node_stores());
+        .env("SLIPWAY_NODE_STORES", tools.node_stores())
+        .env("SLIPWAY_RUST_STORES", tools.cargo_root(Tools::RUST_STORE));
     step(ui, &test)
 }
 
