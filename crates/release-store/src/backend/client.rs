@@ -1,4 +1,7 @@
-//! A client that takes "not implemented" for an answer: `object_store` would ask again until its patience ends.
+//! A client that knows better than `object_store` what can be asked again.
+//!
+//! "Not implemented" is final. A connection that was lost is not: whatever is written here may be written twice, and all
+//! who create something know that "already exists" can be the answer to their own request.
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
@@ -14,31 +17,40 @@ use object_store::{
 #[error("the store answered 501 Not Implemented")]
 pub(super) struct NotImplemented;
 
+/// Such as by a gateway that was killed.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was lost")]
+struct Lost(#[source] HttpError);
+
 #[derive(Debug)]
 pub(super) struct Connector;
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        ReqwestConnector::default().connect(options).map(|client| HttpClient::new(Final(client)))
+        ReqwestConnector::default().connect(options).map(|client| HttpClient::new(Client(client)))
     }
 }
 
 #[derive(Debug)]
-struct Final(HttpClient);
+struct Client(HttpClient);
 
-impl HttpService for Final {
+impl HttpService for Client {
     fn call<'this, 'call>(&'this self, request: HttpRequest) -> BoxFuture<'call, Result<HttpResponse, HttpError>>
     where
         'this: 'call,
         Self: 'call,
     {
         Box::pin(async {
-            let response = self.0.execute(request).await?;
-            if response.status() == StatusCode::NOT_IMPLEMENTED {
-                // Of this kind, nothing is repeated.
-                return Err(HttpError::new(HttpErrorKind::Unknown, NotImplemented));
+            // The first kind is always repeated, the second never.
+            match self.0.execute(request).await {
+                Err(error) if error.kind() == HttpErrorKind::Interrupted => {
+                    Err(HttpError::new(HttpErrorKind::Request, Lost(error)))
+                }
+                Ok(response) if response.status() == StatusCode::NOT_IMPLEMENTED => {
+                    Err(HttpError::new(HttpErrorKind::Unknown, NotImplemented))
+                }
+                answer => answer,
             }
-            Ok(response)
         })
     }
 }

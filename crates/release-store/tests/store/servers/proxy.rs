@@ -7,11 +7,15 @@ use std::{
     time::Duration,
 };
 
+use rustix::net::sockopt::set_socket_linger;
+
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The server does it, and its answer is lost behind this status.
     ApplyThen(u16),
+    /// The server does it, and the connection is reset, as by a gateway that is killed.
+    ApplyThenReset,
     /// The server never sees it.
     Refuse(u16),
     /// Nobody answers.
@@ -90,7 +94,7 @@ impl Proxy {
                 std::thread::sleep(STALL);
                 return Ok(());
             }
-            Some(Fault::ApplyThen(_) | Fault::CutBody(_)) | None => {}
+            Some(Fault::ApplyThen(_) | Fault::ApplyThenReset | Fault::CutBody(_)) | None => {}
         }
         let mut upstream = TcpStream::connect(("127.0.0.1", server))?;
         // Such headers are not part of any signature.
@@ -100,6 +104,7 @@ impl Proxy {
         upstream.read_to_end(&mut reply)?;
         match fault {
             Some(Fault::ApplyThen(status)) => answer(&mut client, status),
+            Some(Fault::ApplyThenReset) => Ok(set_socket_linger(&client, Some(Duration::ZERO))?),
             Some(Fault::CutBody(bytes)) => {
                 let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4;
                 client.write_all(&reply[..reply.len().min(head + bytes)])?;
