@@ -76,6 +76,7 @@ impl Need {
             ("mmdebstrap", "mmdebstrap"),
             ("systemd-nspawn", "systemd-container"),
             ("nsenter", "util-linux"),
+            ("setpriv", "util-linux"),
             ("dnf", "dnf"),
             ("node", "nodejs"),
             ("npm", "npm"),

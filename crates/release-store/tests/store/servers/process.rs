@@ -4,9 +4,11 @@ use std::{
     fs::File,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    ops::Range,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -52,10 +54,10 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Whatever it says goes to a file called `log`.
-    pub(super) fn start(mut command: Command, log: &Path) -> Self {
+    /// Whatever it says goes to a file called `log`. It must be started by the test's own thread, which it does not survive.
+    pub(super) fn start(command: &Command, log: &Path) -> Self {
         let file = File::create(log).expect("our own folder");
-        let process = command
+        let process = until_we_end(command)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("it is open"))
             .stderr(file)
@@ -85,6 +87,22 @@ impl Daemon {
     }
 }
 
+/// The same command, but the kernel kills it when the thread that starts it is gone, as when this program is killed.
+fn until_we_end(command: &Command) -> Command {
+    let mut wrapped = Command::new("setpriv");
+    wrapped.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        wrapped.current_dir(dir);
+    }
+    wrapped
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         let group = Pid::from_child(&self.process);
@@ -94,7 +112,7 @@ impl Drop for Daemon {
 }
 
 /// Runs a command that must succeed, and soon; gives what it printed.
-pub(super) fn finish(command: Command, log: &Path) -> String {
+pub(super) fn finish(command: &Command, log: &Path) -> String {
     let mut daemon = Daemon::start(command, log);
     let end = Instant::now() + START_DEADLINE;
     loop {
@@ -118,7 +136,7 @@ impl Server {
     pub(super) fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let daemon = Daemon::start(command(port, dir.path()), &dir.path().join("log"));
+        let daemon = Daemon::start(&command(port, dir.path()), &dir.path().join("log"));
         let mut server = Self { daemon, port, _dir: dir };
         server.daemon.wait(|| listens(port));
         server
@@ -138,9 +156,19 @@ pub(super) fn listens(port: u16) -> bool {
     Request::get("/").try_send(port).is_some()
 }
 
+/// Not among those that the kernel gives to clients, which come and go by the hundred here, and none twice.
 pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    const PORTS: Range<u32> = 20_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Other test programs begin elsewhere.
+    let first = std::process::id().wrapping_mul(97);
+    loop {
+        let turn = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.end.abs_diff(PORTS.start);
+        let port = u16::try_from(PORTS.start + turn).expect("they are ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A request of a client that knows nothing of clouds.

@@ -144,11 +144,11 @@ fn command(dir: &Path, program: &str, args: &[&str]) -> Command {
 fn daemon(dir: &Path, program: &str, args: &[&str], log: &str) -> Daemon {
     let mut command = command(dir, program, args);
     command.arg("-f");
-    Daemon::start(command, &dir.join(log))
+    Daemon::start(&command, &dir.join(log))
 }
 
 fn run(dir: &Path, program: &str, args: &[&str]) -> String {
-    finish(command(dir, program, args), &dir.join("command.log"))
+    finish(&command(dir, program, args), &dir.join("command.log"))
 }
 
 fn in_dir(dir: &Path, name: &str) -> String {
