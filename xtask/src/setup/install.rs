@@ -133,6 +133,9 @@ fn targets(arches: &[Arch], apt: &Apt, ui: &Ui) -> Result<(), SetupError> {
     apt.install(&packages)
 }
 
+/// Installs its arguments, without the services that come with them: nginx, caddy and Ceph's would start at once.
+const INSTALL: &str = include_str!("install.sh");
+
 /// apt-get, as root or through sudo.
 #[derive(Debug)]
 struct Apt {
@@ -157,10 +160,7 @@ impl Apt {
 
     fn install<S: AsRef<str>>(&self, packages: &[S]) -> Result<(), SetupError> {
         self.root("apt-get").args(["update", "-q"]).run()?;
-        self.root("env")
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-yq", "--no-install-recommends"])
-            .args(packages.iter().map(AsRef::as_ref))
-            .run()?;
+        self.root("sh").args(["-c", INSTALL, "sh"]).args(packages.iter().map(AsRef::as_ref)).run()?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     command::Cmd,
     payload::Strip,
     toolchain::Toolchain,
-    tools::{Tools, on_path},
+    tools::{CargoTool, Tools, on_path},
 };
 
 /// One thing that must be on the machine before the work starts.
@@ -19,7 +19,7 @@ pub(crate) enum Need {
     /// cargo-zigbuild and zig, with the pip that fetches payloads.
     PythonTools,
     /// A program from the Rust registry.
-    CargoTool { tool: (&'static str, &'static str), purpose: &'static str },
+    CargoTool { tool: CargoTool, purpose: &'static str },
     /// The C library of a foreign architecture, for programs run under qemu.
     ForeignLibc(Arch),
     /// rustfmt and clippy.
@@ -81,9 +81,15 @@ impl Need {
             ("systemd-nspawn", "systemd-container"),
             ("systemd-socket-activate", "systemd"),
             ("nsenter", "util-linux"),
+            ("setpriv", "util-linux"),
             ("dnf", "dnf"),
             ("node", "nodejs"),
             ("npm", "npm"),
+            ("ceph", "ceph-common"),
+            ("ceph-mon", "ceph-mon"),
+            ("ceph-osd", "ceph-osd"),
+            ("radosgw", "radosgw"),
+            ("/usr/lib/python3/dist-packages/swift/proxy/server.py", "python3-swift"),
         ];
         judges
             .map(|(program, package)| Self::Program { program, package, purpose: "tests" })
@@ -94,6 +100,7 @@ impl Need {
                 Self::PythonStores,
                 Self::Redbot,
                 Self::NodeStores,
+                Self::CargoTool { tool: Tools::RUST_STORE, purpose: "tests" },
                 Self::CargoTool { tool: Tools::CARGO_DENY, purpose: "licences and banned crates" },
                 Self::CargoTool { tool: Tools::CARGO_FUZZ, purpose: "bytes that nobody would send" },
             ])
@@ -149,7 +156,7 @@ impl Need {
                 format!("no Rust compiler here builds for {}", triples.join(" and "))
             }
             Self::PythonTools => "cargo-zigbuild and zig are not installed (programs for old glibc)".to_owned(),
-            Self::CargoTool { tool: (name, version), purpose } => {
+            Self::CargoTool { tool: CargoTool { name, version, .. }, purpose } => {
                 format!("{name} {version} is not installed ({purpose})")
             }
             Self::ForeignLibc(arch) => format!("libc6:{arch} is not installed (tests)"),
@@ -230,9 +237,10 @@ pub(super) fn rust_components() -> Cmd {
 }
 
 /// Builds one pinned tool into its own folder.
-pub(super) fn cargo_install(tools: &Tools, tool: (&str, &str)) -> Cmd {
-    let (name, version) = tool;
+pub(super) fn cargo_install(tools: &Tools, tool: CargoTool) -> Cmd {
     Cmd::new("cargo")
-        .args(["install", "--quiet", "--locked", name, "--version", version, "--root"])
+        .args(["install", "--quiet", "--locked", tool.name, "--version", tool.version])
+        .args(tool.features.iter().flat_map(|feature| ["--features", feature]))
+        .arg("--root")
         .arg(tools.cargo_root(tool))
 }

@@ -11,7 +11,7 @@ use object_store::{
     signer::Signer,
 };
 
-use super::{Backend, BackendError, LocalDir};
+use super::{Backend, BackendError, LocalDir, client::Connector};
 use crate::{
     Endpoint, StoreOptions, StoreUrl,
     url::{Cloud, Place},
@@ -124,6 +124,7 @@ const LONGEST_REQUEST: Duration = Duration::from_hours(6);
 macro_rules! client {
     ($builder:expr, $key:ident, $options:expr, $plain:expr) => {{
         let mut builder = $builder
+            .with_http_connector(Connector)
             // Half of it, so that a store's own error is reported and not that time is up.
             .with_retry(RetryConfig { retry_timeout: $options.patience / 2, ..RetryConfig::default() })
             .with_config($key::Client(ClientConfigKey::Timeout), seconds(LONGEST_REQUEST))

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use super::client::NotImplemented;
 use crate::{
     StoreUrl,
     url::{Cloud, Place},
@@ -120,8 +121,8 @@ impl StoreError {
                 E::AlreadyExists { .. } | E::Precondition { .. } => Answer::AlreadyExists,
                 E::NotImplemented { .. } | E::NotSupported { .. } => Answer::Unknown,
                 E::PermissionDenied { .. } | E::Unauthenticated { .. } => Answer::Denied,
-                // Swift's S3 gateway answers a conditional put with 501.
-                error if error.to_string().contains("501 Not Implemented") => Answer::Unknown,
+                // Swift's S3 gateway answers so to a conditional put.
+                error if cause::<NotImplemented>(error).is_some() => Answer::Unknown,
                 _ => self.io().map_or(Answer::Other, answer),
             },
             Kind::Io(error) => answer(error),
@@ -132,12 +133,11 @@ impl StoreError {
 
     /// The system's own error, however deep it is.
     fn io(&self) -> Option<&io::Error> {
-        let first: &(dyn Error + 'static) = match &self.source.0 {
-            Kind::Store(error) => error,
-            Kind::Io(error) => return Some(error),
-            Kind::Timeout(_) | Kind::Size { .. } | Kind::Length => return None,
-        };
-        std::iter::successors(Some(first), |&error| error.source()).find_map(|error| error.downcast_ref())
+        match &self.source.0 {
+            Kind::Store(error) => cause(error),
+            Kind::Io(error) => Some(error),
+            Kind::Timeout(_) | Kind::Size { .. } | Kind::Length => None,
+        }
     }
 
     /// The next step.
@@ -160,6 +160,11 @@ impl StoreError {
             _ => None,
         }
     }
+}
+
+fn cause<T: Error + 'static>(error: &object_store::Error) -> Option<&T> {
+    let first: &(dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 fn answer(error: &io::Error) -> Answer {

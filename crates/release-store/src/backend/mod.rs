@@ -1,5 +1,6 @@
 //! The one door to `object_store`: small requests with deadlines, and errors that say what was asked of which object.
 
+mod client;
 mod connect;
 mod error;
 mod local;

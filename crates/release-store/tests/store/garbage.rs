@@ -12,8 +12,8 @@ use crate::{
     place::{self, Place},
 };
 
-/// Ends the collector when it is dropped.
-struct End<'a>(&'a AtomicBool);
+/// Ends a thread when it is dropped, so that a test that fails does not wait for it.
+pub(crate) struct End<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {

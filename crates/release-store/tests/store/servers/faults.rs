@@ -57,15 +57,16 @@ impl Behind {
 fn a_commit_whose_answer_was_lost_is_found_to_be_ones_own() {
     let behind = Behind::new();
     place::run(async {
-        for (generation, status) in [(1, 500), (2, 503), (3, 409)] {
-            behind.set("PUT", "/generations/", Fault::ApplyThen(status), 1);
+        let lost = [Fault::ApplyThen(500), Fault::ApplyThen(503), Fault::ApplyThen(409), Fault::ApplyThenReset];
+        for (generation, fault) in (1..).zip(lost) {
+            behind.set("PUT", "/generations/", fault, 1);
             let tree = Tree::of_version(&format!("1:{generation}-1"));
             let published = behind.site.publish(&tree).await.expect("it was committed");
-            assert_eq!((published.generation.get(), published.outcome), (generation, Outcome::Committed), "{status}");
+            assert_eq!((published.generation.get(), published.outcome), (generation, Outcome::Committed), "{fault:?}");
             assert_eq!(behind.proxy.left(), 0);
             assert_eq!(current(&behind.direct.open()).await.manifest, tree.manifest);
         }
-        assert_eq!(behind.direct.open().generations().await.expect("it answers").len(), 3);
+        assert_eq!(behind.direct.open().generations().await.expect("it answers").len(), lost.len());
     });
 }
 
@@ -73,10 +74,12 @@ fn a_commit_whose_answer_was_lost_is_found_to_be_ones_own() {
 fn a_blob_whose_answer_was_lost_is_there() {
     let behind = Behind::new();
     place::run(async {
-        behind.set("PUT", "/blobs/", Fault::ApplyThen(500), 3);
-        let tree = Tree::of_version("1:1.0-1");
-        assert_eq!(behind.site.publish(&tree).await.expect("all is there").outcome, Outcome::Committed);
-        assert_eq!((behind.proxy.left(), verified_blobs(&behind.direct.open()).await), (0, 6));
+        for (generation, fault) in (1..).zip([Fault::ApplyThen(500), Fault::ApplyThenReset]) {
+            behind.set("PUT", "/blobs/", fault, 3);
+            let tree = Tree::of_version(&format!("1:{generation}-1"));
+            assert_eq!(behind.site.publish(&tree).await.expect("all is there").outcome, Outcome::Committed);
+            assert_eq!((behind.proxy.left(), verified_blobs(&behind.direct.open()).await), (0, 6 * generation));
+        }
     });
 }
 
