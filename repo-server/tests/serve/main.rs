@@ -14,6 +14,7 @@ mod page;
 mod redbot;
 #[cfg(feature = "servers")]
 mod remote;
+mod replicas;
 mod semantics;
 mod store;
 mod switching;

@@ -13,16 +13,16 @@ use super::{
     server::Server,
 };
 
-const PACKAGE: &str = "/install/deb/amd64/onboarding-agent.deb";
-const CHECKSUM: &str = "/install/deb/amd64/onboarding-agent.deb.sha256";
+pub(crate) const PACKAGE: &str = "/install/deb/amd64/onboarding-agent.deb";
+pub(crate) const CHECKSUM: &str = "/install/deb/amd64/onboarding-agent.deb.sha256";
 
 /// A folder for a local store.
-struct Site {
+pub(crate) struct Site {
     dir: tempfile::TempDir,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let site = Self { dir: tempfile::tempdir().expect("a folder") };
         fs::create_dir(site.path()).expect("our own folder");
         site
@@ -32,7 +32,7 @@ impl Site {
         self.dir.path().join("store")
     }
 
-    fn serve(&self, flags: &[&str]) -> Server {
+    pub(crate) fn serve(&self, flags: &[&str]) -> Server {
         let mut command = Server::command(flags);
         command.args(["--store", &format!("file://{}", self.path().display())]);
         Server::spawn(command)
@@ -43,7 +43,7 @@ impl Site {
         Store::open(&url, &StoreOptions::default(), Access::Write).expect("writable")
     }
 
-    fn publish(&self, release: &Release) {
+    pub(crate) fn publish(&self, release: &Release) {
         let store = self.open();
         wait(store.publish(release.dir(), &PublishOptions::default(), Arc::new(()))).expect("it can be published");
     }
@@ -69,7 +69,7 @@ fn release(server: &Server) -> Option<String> {
     get(server.address, "/install/").header("slipway-release").map(str::to_owned)
 }
 
-fn serves(server: &Server, number: &str) {
+pub(crate) fn serves(server: &Server, number: &str) {
     server.wait_until("served it", |server| release(server).as_deref() == Some(number));
 }
 
