@@ -74,6 +74,10 @@ impl Ceph {
         self.balanced = balancer::before(ports);
     }
 
+    pub(super) fn balanced_port(&self) -> u16 {
+        self.balanced
+    }
+
     /// Reached through both gateways.
     pub(super) fn balanced(&self) -> Place {
         place(self.balanced, PATIENCE)

@@ -16,6 +16,7 @@ use release_store::{
 use rustix::process::Signal;
 
 use self::cluster::Ceph;
+use super::signed;
 use crate::{
     conformance::{self, current, read, verified_blobs},
     garbage::End,
@@ -23,8 +24,10 @@ use crate::{
 };
 
 #[test]
-fn s3_by_ceph_conforms_through_both_gateways() {
-    conformance::run(&Ceph::start().balanced());
+fn s3_by_ceph_conforms_and_signs_through_both_gateways() {
+    let ceph = Ceph::start();
+    conformance::run(&ceph.balanced());
+    signed::gives_the_blob_and_only_as_it_was_signed(ceph.balanced_port(), &ceph.balanced(), "X-Amz-Signature=");
 }
 
 /// Does something to the cluster when the first package of a publish is stored, and others are on their way.
