@@ -149,10 +149,10 @@ impl Certificates {
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         // The last one is all that `curl -0` offers, and whoever offers nothing that is here is turned away.
         config.alpn_protocols = [&b"h2"[..], b"http/1.1", b"http/1.0"].map(<[u8]>::to_vec).to_vec();
-        // VMs come back, to any thread: tickets need no memory here.
+        // For TLS 1.2, which sends them only to who asks. They need no memory here.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
-        // One is enough for one later connection; each costs as much as the rest of the key schedule.
-        config.send_tls13_tickets = 1;
+        // curl, apt and dnf forget a session with the process, so a ticket would be made and sent for nobody.
+        config.send_tls13_tickets = 0;
         Ok(config)
     }
 
