@@ -21,7 +21,7 @@ const OF_ADDRESS: usize = 500;
 
 /// Of the server, for one idle connection, in bytes: far more than what was measured, far less than a buffer that somebody
 /// forgets to shrink.
-const MEMORY_OF_OPEN: u64 = 16 << 10;
+const MEMORY_OF_OPEN: u64 = 32 << 10;
 const MEMORY_OF_TLS: u64 = 64 << 10;
 
 /// How often as many others come after them.

@@ -1,6 +1,9 @@
 //! Clients that leave in the middle of a download, with a reset or without a word.
 
-use std::io::Read;
+use std::{
+    io::Read,
+    process::{Child, Command, Stdio},
+};
 
 use artifact::Sha256Digest;
 use testkit::{
@@ -71,4 +74,32 @@ fn clients_that_vanish_leave_nothing_behind() {
         assert!(after < before + MEMORY_KEPT, "{name}: {before} before, {after} after");
         is_whole_for_others(&site, expected);
     }
+}
+
+#[test]
+fn clients_of_http2_that_are_killed_leave_nothing_behind() {
+    const KILLED: usize = 20;
+    let tree = Tree::new(0, SIZE);
+    let expected = Sha256Digest::of(&std::fs::read(tree.file(PACKAGE)).expect("it is in the tree"));
+    let site = Site::tls(&tree, &[]);
+    let url = format!("https://{}{PACKAGE}", site.server.address);
+    let mut curls: Vec<Child> = (0..KILLED)
+        .map(|_| {
+            Command::new("curl")
+                .args(["-sk", "--http2", "--limit-rate", "100k", &url])
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("curl is installed")
+        })
+        .collect();
+    let asked = "slipway_answers_total{route=\"Package\",status=\"200\"}";
+    site.server.wait_until("answered them all", |_| site.count(asked) == KILLED);
+    assert_eq!(site.connections(), KILLED);
+    for curl in &mut curls {
+        curl.kill().expect("our child");
+        curl.wait().expect("our child");
+    }
+    site.server.wait_until("noticed the end", |_| site.connections() == 0);
+    assert_eq!(site.count("slipway_bodies_aborted_total"), KILLED);
+    is_whole_for_others(&site, expected);
 }
