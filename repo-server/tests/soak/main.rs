@@ -52,27 +52,26 @@ impl Soaked {
         self.memory.push(self.server.resident_memory());
     }
 
-    /// The most memory in the second fifth, when all clients have asked for everything, and in the last one.
-    fn memory(&self) -> (u64, u64) {
-        let fifth = self.memory.len() / 5;
+    /// The most memory in each fifth of the time. In the first, not all clients have asked for everything yet.
+    fn memory(&self) -> Vec<u64> {
         let most = |samples: &[u64]| samples.iter().copied().max().expect("there are samples");
-        (most(&self.memory[fifth..2 * fifth]), most(&self.memory[4 * fifth..]))
+        self.memory.chunks(self.memory.len().div_ceil(5)).map(most).collect()
     }
 
     fn judge(&self, seconds: u64) {
         let Self { name, server, .. } = self;
-        let (early, late) = self.memory();
+        let memory = self.memory();
+        let (early, late) = (memory[1], memory[memory.len() - 1]);
         let (switches, fills) = (
             server.metric("slipway_release_switches_total"),
             server.metric("slipway_blob_fills_total{result=\"Verified\"}"),
         );
         println!(
             "{name}: {switches} releases served, {fills} packages read, {} bytes sent, {} pairs kept together; memory \
-             {} KiB early, {} KiB late",
+             {:?} KiB, by fifths of the time",
             server.metric("slipway_sent_bytes_total"),
             server.metric("slipway_sticky_answers_total"),
-            early >> 10,
-            late >> 10
+            memory.iter().map(|bytes| bytes >> 10).collect::<Vec<_>>()
         );
         let metrics = raw::get(server.ops, "/metrics").text();
         assert!(!metrics.contains("status=\"5"), "{name}: {metrics}");
