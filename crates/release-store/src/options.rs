@@ -51,8 +51,7 @@ pub struct EndpointError;
 
 impl Endpoint {
     /// What programs say about an argument of this type.
-    pub const HELP: &str =
-        "The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed only here";
+    pub const HELP: &str = "The store's server, if it is not the cloud's own: Garage, MinIO, Ceph; http:// is allowed";
 
     pub(crate) fn is_plain(&self) -> bool {
         self.0.scheme() == "http"

@@ -42,7 +42,7 @@ impl Sealed {
         #[expect(unsafe_code, reason = "mapping a file")]
         // SAFETY: the kernel chooses the place, so nothing is mapped over. The file is ours alone and cannot shrink, so that every
         // page of the mapping stays readable. A private mapping that is never written to shows what `write(2)` put into the
-        // file, and does not stand in the way of `F_SEAL_WRITE`.
+        // file.
         let start = unsafe { mmap(ptr::null_mut(), len.get(), ProtFlags::READ, MapFlags::PRIVATE, &file, 0) }?;
         Ok(Self { file, start, len, written: AtomicUsize::new(0) })
     }
@@ -53,9 +53,16 @@ impl Sealed {
         assert!(written <= self.len.get(), "more was written than there is room for");
     }
 
-    /// Nobody can write to it from now on, not even by `/proc`.
+    /// Nobody can write to it from now on, not even by `/proc`. `F_SEAL_WRITE` would wait for clients that are being sent parts of it,
+    /// and differs only for mappings that are writable already, of which there is none.
     pub(crate) fn seal(&self) -> io::Result<()> {
-        Ok(fcntl_add_seals(&self.file, SealFlags::WRITE | SealFlags::SEAL)?)
+        Ok(fcntl_add_seals(&self.file, SealFlags::FUTURE_WRITE | SealFlags::SEAL)?)
+    }
+
+    /// Whether there are bytes of it that somebody still reads: `memory` is known to be the only handle.
+    #[must_use]
+    pub fn is_read(memory: &Arc<Self>) -> bool {
+        Arc::strong_count(memory) > 1
     }
 
     /// In bytes.

@@ -1,7 +1,5 @@
 use std::{fs::File, io, num::NonZeroUsize, os::fd::AsFd, os::unix::fs::FileExt, sync::Arc};
 
-use bytes::Bytes;
-
 use crate::Sealed;
 
 /// The only one who writes.
@@ -26,19 +24,18 @@ impl Writer {
         Arc::clone(&self.memory)
     }
 
-    /// Writes behind what is written, and gives the same bytes at their new place. More than there is room for is an error. After an
-    /// error, nothing more can be written.
-    pub fn append(&mut self, bytes: &[u8]) -> io::Result<Bytes> {
+    /// Writes behind what is written. More than there is room for is an error, after which nothing counts as written.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.written as u64)?;
         self.memory.advance(bytes.len());
-        let start = self.written;
         self.written += bytes.len();
-        Ok(self.memory.bytes(start, self.written))
+        Ok(())
     }
 
     /// From now on, the kernel refuses every write.
-    pub fn seal(self) -> io::Result<()> {
-        self.memory.seal()
+    pub fn seal(self) -> io::Result<Arc<Sealed>> {
+        self.memory.seal()?;
+        Ok(self.memory)
     }
 }
 
@@ -59,13 +56,18 @@ mod tests {
         let content = content();
         let mut writer = Writer::new(LEN).expect("memory");
         let memory = writer.memory();
-        let first = writer.append(&content[..70_001]).expect("there is room");
+        writer.append(&content[..70_001]).expect("there is room");
+        let first = memory.bytes(0, 70_001);
         assert_eq!(first, content[..70_001]);
-        let second = writer.append(&content[70_001..]).expect("there is room");
-        writer.seal().expect("nobody else has it");
+        writer.append(&content[70_001..]).expect("there is room");
+        drop(writer.seal().expect("nobody else has it"));
+        let second = memory.bytes(70_001, LEN.get());
         assert_eq!((&first[..], &second[..]), (&content[..70_001], &content[70_001..]));
         assert_eq!(memory.offset_of(&second[5..9]), Some(70_006));
         assert_eq!(memory.offset_of(&content[..10]), None);
+        assert!(Sealed::is_read(&memory));
+        drop(first);
+        assert!(Sealed::is_read(&memory));
         drop(memory);
         assert_eq!(second[..], content[70_001..], "a slice keeps the memory");
     }
@@ -74,8 +76,9 @@ mod tests {
     fn nobody_can_shrink_it_or_write_to_it_by_another_way() {
         let mut writer = Writer::new(LEN).expect("memory");
         let memory = writer.memory();
-        let bytes = writer.append(&content()).expect("there is room");
-        writer.seal().expect("nobody else has it");
+        writer.append(&content()).expect("there is room");
+        let bytes = memory.bytes(0, LEN.get());
+        drop(writer.seal().expect("nobody else has it"));
         let path = format!("/proc/self/fd/{}", memory.as_fd().as_raw_fd());
         let file = fs::OpenOptions::new().write(true).open(path);
         let refused = file.and_then(|file| file.set_len(1).and(file.write_all_at(b"x", 0)));
@@ -101,7 +104,8 @@ mod tests {
     #[test]
     fn the_memory_is_given_back() {
         let mut writer = Writer::new(LEN).expect("memory");
-        let bytes = writer.append(b"given back").expect("there is room");
+        writer.append(b"given back").expect("there is room");
+        let bytes = writer.memory().bytes(0, 5);
         let memory = Arc::downgrade(&writer.memory());
         drop(writer);
         assert!(memory.upgrade().is_some());

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll, ready},
     vec,
 };
@@ -62,23 +62,20 @@ pub struct Body {
 
 /// How a connection learns which memory the bytes stand in that it is about to send. Cloned, it is the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Outlet(Arc<Mutex<Option<Arc<Sealed>>>>);
+pub struct Outlet(Arc<Mutex<Weak<Sealed>>>);
 
 impl Outlet {
-    /// The bytes to come are from here.
-    pub fn lend(&self, memory: &Arc<Sealed>) {
-        let mut lent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lent.as_ref().is_none_or(|known| !Arc::ptr_eq(known, memory)) {
-            *lent = Some(Arc::clone(memory));
-        }
+    /// The bytes to come are from here. They keep the memory; the connection alone does not.
+    pub fn lend(&self, memory: Weak<Sealed>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory;
     }
 
     /// The memory that `bytes` stand in, and where, if it was lent.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<(Arc<Sealed>, u64)> {
-        let lent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let memory = lent.as_ref()?;
-        Some((Arc::clone(memory), memory.offset_of(bytes)?))
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()?;
+        let offset = memory.offset_of(bytes)?;
+        Some((memory, offset))
     }
 }
 
@@ -160,10 +157,8 @@ impl http_body::Body for Body {
         }
         match ready!(self.current.poll(context)) {
             Ok(bytes) => {
-                if let (Some(outlet), Segment::Blob(reader)) = (&self.outlet, &self.current)
-                    && let Some(memory) = reader.memory()
-                {
-                    outlet.lend(memory);
+                if let (Some(outlet), Segment::Blob(reader)) = (&self.outlet, &self.current) {
+                    outlet.lend(reader.memory());
                 }
                 self.remaining -= bytes.len() as u64;
                 if let Some(meter) = &mut self.meter {

@@ -110,7 +110,7 @@ fn make_room(entries: &mut Entries, budget: u64, size: u64) -> u64 {
     let mut idle: Vec<(u64, Sha256Digest, u64)> = entries
         .iter()
         // Only the map has it, and nobody else can get it while the map is locked.
-        .filter(|(_, blob)| Arc::strong_count(blob) == 1)
+        .filter(|(_, blob)| Arc::strong_count(blob) == 1 && !blob.is_read())
         .map(|(digest, blob)| (blob.used.load(Ordering::Relaxed), *digest, held(blob)))
         .collect();
     idle.sort_unstable();
@@ -138,7 +138,7 @@ mod tests {
         let content = content(seed);
         match cache.get(Sha256Digest::of(&content), 100, Need::Current) {
             Found::Begun(blob, mut filler) => {
-                filler.add(content);
+                filler.add(&content).expect("there is memory");
                 filler.finish().expect("the right bytes");
                 blob
             }
@@ -168,6 +168,19 @@ mod tests {
         drop(fill(&cache, 2));
         drop(fill(&cache, 3));
         assert!(is_here(&cache, 1) && !is_here(&cache, 2) && is_here(&cache, 3));
+    }
+
+    #[test]
+    fn never_forgets_what_is_on_its_way_to_somebody() {
+        let cache = BlobCache::new(150);
+        let blob = fill(&cache, 1);
+        let bytes = blob.bytes().expect("it is there");
+        drop(blob);
+        drop(fill(&cache, 2));
+        assert!(is_here(&cache, 1), "its memory would not be free");
+        drop(bytes);
+        cache.trim();
+        assert!(!is_here(&cache, 1) && is_here(&cache, 2));
     }
 
     #[test]

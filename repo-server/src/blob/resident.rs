@@ -5,9 +5,10 @@
 
 use std::{
     collections::HashMap,
+    io,
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker, ready},
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use sealed_memory::{Sealed, Writer};
 use sha2::{Digest, Sha256};
 
-/// Pieces of a resident blob. Large enough that there are few, small enough to be allocated one by one.
+/// What is read from a disk, or given to a connection, at once at most.
 pub const PIECE: usize = 1 << 20;
 
 /// Why a blob cannot be served.
@@ -65,17 +66,18 @@ pub struct Resident {
     digest: Sha256Digest,
     size: u64,
     /// Set once, when every byte is there and the digest is right.
-    verified: OnceLock<Box<[Bytes]>>,
+    verified: OnceLock<Memory>,
     growing: Mutex<Growing>,
-    /// What its bytes stand in, if the kernel has such memory: then it can send them without a copy.
-    memory: Option<Arc<Sealed>>,
     /// When it was last asked for, by the cache's clock.
     pub(super) used: AtomicU64,
 }
 
+/// None for a blob without bytes.
+type Memory = Option<Arc<Sealed>>;
+
 #[derive(Debug, Default)]
 struct Growing {
-    pieces: Vec<Bytes>,
+    memory: Memory,
     bytes: u64,
     /// What went wrong, and when.
     failed: Option<(BlobFault, Instant)>,
@@ -90,14 +92,13 @@ impl Resident {
     #[must_use]
     pub fn begin(digest: Sha256Digest, size: u64) -> (Arc<Self>, Filler) {
         let len = usize::try_from(size).ok().and_then(NonZeroUsize::new);
-        // Without it, the blob is served from ordinary memory.
-        let writer = len.and_then(|len| Writer::new(len).ok());
+        let writer = len.map(Writer::new).transpose();
+        let memory = writer.as_ref().ok().and_then(|writer| Some(writer.as_ref()?.memory()));
         let blob = Arc::new(Self {
             digest,
             size,
             verified: OnceLock::new(),
-            growing: Mutex::default(),
-            memory: writer.as_ref().map(Writer::memory),
+            growing: Mutex::new(Growing { memory, ..Growing::default() }),
             used: AtomicU64::new(0),
         });
         let filler = Filler { blob: Arc::clone(&blob), hasher: Sha256::new(), writer, ended: false };
@@ -118,8 +119,13 @@ impl Resident {
 
     /// All bytes, once they are known to be right.
     #[must_use]
-    pub fn pieces(&self) -> Option<&[Bytes]> {
-        self.verified.get().map(|pieces| &**pieces)
+    pub fn bytes(&self) -> Option<Bytes> {
+        self.verified.get().map(|memory| slice(memory.as_ref(), 0, self.size))
+    }
+
+    /// Whether bytes of it are on their way to somebody, who may have dropped everything else of it.
+    pub(super) fn is_read(&self) -> bool {
+        self.verified.get().and_then(Option::as_ref).is_some_and(Sealed::is_read)
     }
 
     /// What went wrong and when, if something did.
@@ -138,13 +144,13 @@ impl Resident {
 
     fn poll_read(&self, context: &Context<'_>, reader: u64, from: u64, end: u64, limit: usize) -> Poll<Read> {
         let (offset, limit) = (from, (end - from).min(limit as u64));
-        if let Some(pieces) = self.verified.get() {
-            return Poll::Ready(Ok(slice(pieces, offset, limit)));
+        if let Some(memory) = self.verified.get() {
+            return Poll::Ready(Ok(slice(memory.as_ref(), offset, limit)));
         }
         let mut growing = self.growing();
         // The filler may have come to its end in the meantime.
-        if let Some(pieces) = self.verified.get() {
-            return Poll::Ready(Ok(slice(pieces, offset, limit)));
+        if let Some(memory) = self.verified.get() {
+            return Poll::Ready(Ok(slice(memory.as_ref(), offset, limit)));
         }
         if let Some((fault, _)) = &growing.failed {
             return Poll::Ready(Err(fault.clone()));
@@ -152,7 +158,7 @@ impl Resident {
         // Until it is verified, the reader's last byte stays here.
         let readable = growing.bytes.min(end.saturating_sub(1));
         if offset < readable {
-            return Poll::Ready(Ok(slice(&growing.pieces, offset, (readable - offset).min(limit))));
+            return Poll::Ready(Ok(slice(growing.memory.as_ref(), offset, (readable - offset).min(limit))));
         }
         growing.waiting.insert(reader, context.waker().clone());
         Poll::Pending
@@ -191,10 +197,11 @@ impl Reader {
         self.end - self.offset
     }
 
-    /// The memory that the bytes stand in, if the kernel can send them from there.
+    /// The memory that the bytes stand in, from where the kernel can send them.
     #[must_use]
-    pub fn memory(&self) -> Option<&Arc<Sealed>> {
-        self.blob.memory.as_ref()
+    pub fn memory(&self) -> Weak<Sealed> {
+        let weak = |memory: &Memory| memory.as_ref().map_or_else(Weak::new, Arc::downgrade);
+        self.blob.verified.get().map_or_else(|| weak(&self.blob.growing().memory), weak)
     }
 
     /// The next bytes: at least one and at most `limit`. Something must remain.
@@ -213,14 +220,10 @@ impl Drop for Reader {
     }
 }
 
-/// All pieces but the last are [`PIECE`] long.
-fn slice(pieces: &[Bytes], offset: u64, limit: u64) -> Bytes {
-    let piece = PIECE as u64;
-    let index = usize::try_from(offset / piece).expect("it is in memory");
-    let bytes = &pieces[index];
-    let start = usize::try_from(offset % piece).expect("below a piece's length");
-    let end = bytes.len().min(start.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX)));
-    bytes.slice(start..end)
+/// At most `limit` bytes from `offset`, which are there.
+fn slice(memory: Option<&Arc<Sealed>>, offset: u64, limit: u64) -> Bytes {
+    let index = |offset: u64| usize::try_from(offset).expect("it is in memory");
+    memory.map_or_else(Bytes::new, |memory| memory.bytes(index(offset), index(offset + limit)))
 }
 
 /// Brings a blob's bytes. Dropped before the end, it fails the blob, so that no reader waits for ever.
@@ -228,7 +231,8 @@ fn slice(pieces: &[Bytes], offset: u64, limit: u64) -> Bytes {
 pub struct Filler {
     blob: Arc<Resident>,
     hasher: Sha256,
-    writer: Option<Writer>,
+    /// An error is what the kernel said when it was asked for memory.
+    writer: io::Result<Option<Writer>>,
     ended: bool,
 }
 
@@ -257,38 +261,43 @@ impl Filler {
         self.blob.size - self.blob.growing().bytes
     }
 
-    /// Adds the next piece: [`PIECE`] bytes, or all that is missing.
-    pub fn add(&mut self, piece: Bytes) {
-        self.hasher.update(&piece);
-        let piece = self.writer.as_mut().and_then(|writer| writer.append(&piece).ok()).unwrap_or(piece);
+    /// Adds the next bytes. An error is the kernel's: there is no memory for them.
+    pub fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        match &mut self.writer {
+            Ok(Some(writer)) => writer.append(bytes)?,
+            Ok(None) => return Err(io::ErrorKind::FileTooLarge.into()),
+            Err(error) => return Err(std::mem::replace(error, io::ErrorKind::OutOfMemory.into())),
+        }
         let mut growing = self.blob.growing();
-        debug_assert!(growing.bytes.is_multiple_of(PIECE as u64), "only the last piece may be short");
-        growing.bytes += piece.len() as u64;
-        growing.pieces.push(piece);
+        growing.bytes += bytes.len() as u64;
         Resident::wake(growing);
+        Ok(())
     }
 
     /// Compares the digest; the last byte can be read from now on, or none.
     pub fn finish(mut self) -> Result<(), BlobFault> {
         let (digest, expected) = (self.blob.digest, self.blob.size);
         let hashed = Sha256Digest::from_hasher(std::mem::take(&mut self.hasher));
-        let mut growing = self.blob.growing();
-        let found = growing.bytes;
-        let fault = if found != expected {
-            BlobFault::Size { digest, expected, found }
-        } else if hashed != digest {
-            BlobFault::Digest { expected: digest, found: hashed }
-        } else {
-            // What cannot be sealed is not written to any more, either.
-            let _ = self.writer.take().map(Writer::seal);
-            let pieces = std::mem::take(&mut growing.pieces).into_boxed_slice();
-            self.blob.verified.set(pieces).expect("there is one filler, and it ends once");
-            self.ended = true;
-            Resident::wake(growing);
-            return Ok(());
+        let found = self.blob.growing().bytes;
+        if found != expected {
+            return Err(self.fail(BlobFault::Size { digest, expected, found }));
+        }
+        if hashed != digest {
+            return Err(self.fail(BlobFault::Digest { expected: digest, found: hashed }));
+        }
+        let sealed =
+            std::mem::replace(&mut self.writer, Ok(None)).and_then(|writer| writer.map(Writer::seal).transpose());
+        let memory = match sealed {
+            Ok(memory) => memory,
+            Err(error) => return Err(self.fail(BlobFault::Read { digest, reason: format!("memory: {error}") })),
         };
-        drop(growing);
-        Err(self.fail(fault))
+        let mut growing = self.blob.growing();
+        growing.memory = None;
+        self.blob.verified.set(memory).expect("there is one filler, and it ends once");
+        self.ended = true;
+        Resident::wake(growing);
+        Ok(())
     }
 
     /// Gives up, and says why to all who read or will.
@@ -301,7 +310,7 @@ impl Filler {
     fn end_with(&mut self, fault: BlobFault) {
         self.ended = true;
         let mut growing = self.blob.growing();
-        growing.pieces = Vec::new();
+        growing.memory = None;
         growing.failed = Some((fault, Instant::now()));
         Resident::wake(growing);
     }
@@ -336,9 +345,9 @@ mod tests {
         let content = content();
         let (blob, mut filler) = begin(&content);
         assert!(read(&blob, 0, 10).is_pending());
-        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        filler.add(&content[..PIECE]).expect("there is memory");
         assert_eq!(read(&blob, 5, 10), Poll::Ready(Ok(Bytes::copy_from_slice(&content[5..15]))));
-        filler.add(Bytes::copy_from_slice(&content[PIECE..]));
+        filler.add(&content[PIECE..]).expect("there is memory");
         let last = content.len() as u64 - 1;
         assert_eq!(
             read(&blob, last - 5, 10),
@@ -353,11 +362,11 @@ mod tests {
     fn the_last_byte_of_a_part_is_held_back_as_well() {
         let content = content();
         let (blob, mut filler) = begin(&content);
-        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        filler.add(&content[..PIECE]).expect("there is memory");
         let part = |offset| blob.poll_read(&Context::from_waker(Waker::noop()), 0, offset, 20, 100);
         assert_eq!(part(10), Poll::Ready(Ok(Bytes::copy_from_slice(&content[10..19]))));
         assert!(part(19).is_pending(), "nothing of it is known to be right yet");
-        filler.add(Bytes::copy_from_slice(&content[PIECE..]));
+        filler.add(&content[PIECE..]).expect("there is memory");
         filler.finish().expect("the right bytes");
         assert_eq!(part(19), Poll::Ready(Ok(Bytes::copy_from_slice(&content[19..20]))));
     }
@@ -373,9 +382,9 @@ mod tests {
         assert_eq!(blob.growing().waiting.len(), 10);
         drop(readers.split_off(1));
         assert_eq!(blob.growing().waiting.len(), 1);
-        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        filler.add(&content[..PIECE]).expect("there is memory");
         assert_eq!(blob.growing().waiting.len(), 0);
-        let memory = Arc::clone(readers[0].memory().expect("Linux has it"));
+        let memory = readers[0].memory().upgrade().expect("it is being filled");
         let read = readers[0].poll_next(&Context::from_waker(Waker::noop()), 100);
         assert!(matches!(read, Poll::Ready(Ok(bytes)) if bytes.len() == 19 && memory.offset_of(&bytes) == Some(0)));
         assert_eq!(readers[0].remaining(), 1);
@@ -387,18 +396,39 @@ mod tests {
         let (blob, mut filler) = begin(&content);
         let mut other = content.clone();
         other[7] ^= 1;
-        filler.add(Bytes::copy_from_slice(&other[..PIECE]));
-        filler.add(Bytes::copy_from_slice(&other[PIECE..]));
+        filler.add(&other[..PIECE]).expect("there is memory");
+        filler.add(&other[PIECE..]).expect("there is memory");
         let fault = filler.finish().expect_err("other bytes");
         assert!(matches!(fault, BlobFault::Digest { .. }), "{fault}");
         assert_eq!(read(&blob, 0, 10), Poll::Ready(Err(fault)));
     }
 
     #[test]
+    fn what_failed_holds_no_memory_and_what_is_read_is_known() {
+        let content = content();
+        let (blob, mut filler) = begin(&content);
+        let reader = blob.reader(0, 20);
+        filler.add(&content[..PIECE]).expect("there is memory");
+        let memory = reader.memory();
+        assert!(memory.upgrade().is_some());
+        drop(filler);
+        assert!(memory.upgrade().is_none());
+
+        let (blob, mut filler) = begin(&content);
+        filler.add(&content).expect("there is memory");
+        filler.finish().expect("the right bytes");
+        assert!(!blob.is_read());
+        let Poll::Ready(Ok(bytes)) = read(&blob, 5, 10) else { panic!("it is there") };
+        assert!(blob.is_read());
+        drop(bytes);
+        assert!(!blob.is_read());
+    }
+
+    #[test]
     fn a_short_blob_and_an_abandoned_one_are_errors() {
         let content = content();
         let (blob, mut filler) = begin(&content);
-        filler.add(Bytes::copy_from_slice(&content[..PIECE]));
+        filler.add(&content[..PIECE]).expect("there is memory");
         assert!(matches!(filler.finish(), Err(BlobFault::Size { found: 1_048_576, .. })));
         assert!(blob.failed().is_some());
 

@@ -81,9 +81,12 @@ impl Flags {
     }
 }
 
+/// Trouble with a store is said by those who meet it, and not at each attempt.
+const DEFAULT_FILTER: &str = "info,object_store=error";
+
 /// What happens, at level `info` or as `RUST_LOG` says.
 fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     match format {
         LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),

@@ -130,6 +130,12 @@ pub(crate) enum SettingsError {
         /// The flag that is not.
         missing: &'static str,
     },
+    /// A time that no store would sign for, or nobody could use.
+    #[error("--redirect-valid {seconds} is not between 60 and 604800 seconds")]
+    RedirectValid {
+        /// As given.
+        seconds: u32,
+    },
     /// The store is this machine's own.
     #[error("{given} is for stores that are reached over the network")]
     LocalStore {
@@ -153,6 +159,7 @@ impl SettingsError {
             Self::NoOrigin => "name a release store with --store, or a dist tree with --dir",
             Self::TwoOrigins => "leave one of them out; SLIPWAY_STORE and SLIPWAY_DIR count as well",
             Self::Alone { .. } => "set both or neither",
+            Self::RedirectValid { .. } => "an hour, 3600, is enough for slow links",
             Self::LocalStore { .. } => "leave it out, or name a store at s3://, gs:// or az://",
             Self::HalfPair { .. } | Self::NoTls => "set both --tls-cert and --tls-key, or neither",
         }

@@ -7,14 +7,13 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, SystemTime},
 };
 
 use artifact::Sha256Digest;
-use bytes::Bytes;
 use release_store::Blob;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -26,7 +25,7 @@ use crate::blob::PIECE;
 /// Before the name of a file that is being written.
 const PARTIAL: &str = ".partial-";
 /// A partial file of this age has no writer any more.
-const ABANDONED: Duration = Duration::from_hours(1);
+const ABANDONED: Duration = Duration::from_mins(10);
 
 /// A folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,34 +52,26 @@ pub(crate) enum Cached {
     Corrupt,
 }
 
-/// A bounded folder of blobs. Several servers may share it.
+/// A bounded folder of blobs. Several servers may share it, each with a bound of its own.
 #[derive(Debug)]
 pub(crate) struct DiskCache {
     dir: PathBuf,
     size: u64,
-    /// One at a time makes room.
-    room: Mutex<()>,
+    /// One at a time makes room and writes.
+    writing: Mutex<()>,
 }
 
 impl DiskCache {
     /// Makes the folder if need be, and sees that it can be written.
     pub(crate) fn open(settings: &CacheSettings) -> Result<Self, CacheError> {
         let CacheSettings { dir, size } = settings.clone();
-        let open = || {
-            fs::create_dir_all(&dir)?;
-            for entry in fs::read_dir(&dir)? {
-                let entry = entry?;
-                let is_partial = entry.file_name().to_str().is_some_and(|name| name.starts_with(PARTIAL));
-                let age = entry.metadata().and_then(|metadata| metadata.modified())?.elapsed();
-                if is_partial && age.is_ok_and(|age| age > ABANDONED) {
-                    fs::remove_file(entry.path())?;
-                }
-            }
-            partial(&dir)?.write_all(b"can this folder be written?")
-        };
-        match open() {
-            Ok(()) => Ok(Self { dir, size, room: Mutex::default() }),
-            Err(source) => Err(CacheError { dir, source }),
+        let cache = Self { dir, size, writing: Mutex::default() };
+        let usable = fs::create_dir_all(&cache.dir)
+            .and_then(|()| cache.make_room(0))
+            .and_then(|()| partial(&cache.dir)?.write_all(b"can this folder be written?"));
+        match usable {
+            Ok(()) => Ok(cache),
+            Err(source) => Err(CacheError { dir: cache.dir, source }),
         }
     }
 
@@ -91,36 +82,40 @@ impl DiskCache {
     /// Looks a blob up and hashes it. Blocks.
     pub(crate) fn get(&self, blob: Blob) -> Cached {
         let path = self.path(blob.digest);
-        let open = || {
-            let file = File::options().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path)?;
-            Ok(if is_right(&file, blob)? { Some(file) } else { None })
-        };
-        match open() {
-            Ok(Some(file)) => {
+        // Whoever may write to the folder could have put a pipe there.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let opened = File::options().read(true).custom_flags(flags).open(&path);
+        match opened.and_then(|file| Ok((is_right(&file, blob)?, file))) {
+            Ok((true, file)) => {
                 // Only the order of forgetting hangs on it.
                 let _ = file.set_modified(SystemTime::now());
                 Cached::Hit(file)
             }
-            Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Cached::Miss,
-            wrong => {
-                let reason = wrong.err().map_or_else(|| "other bytes".to_owned(), |error| error.to_string());
-                error!(file = %path.display(), reason, "cached blob refused; it comes from the store again");
+            Ok((false, _)) => {
+                error!(file = %path.display(), "cached blob refused: other bytes; it comes from the store again");
                 let _ = fs::remove_file(&path);
                 Cached::Corrupt
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Cached::Miss,
+            // It may be another server's, and good.
+            Err(error) => {
+                warn!(file = %path.display(), %error, "a cached blob cannot be read; it comes from the store");
+                Cached::Miss
             }
         }
     }
 
-    /// Keeps a blob that was verified, unless it is larger than the whole cache. What cannot be kept is said and no more:
-    /// it is in memory anyway. Blocks.
-    pub(crate) fn put(&self, blob: Blob, pieces: &[Bytes]) -> Result<(), CacheError> {
+    /// Keeps a blob that was verified, unless it is larger than the whole cache, or another one is being written. What cannot be kept
+    /// is said and no more: it is in memory anyway. Blocks.
+    pub(crate) fn put(&self, blob: Blob, bytes: &[u8]) -> Result<(), CacheError> {
+        let Ok(_alone) = self.writing.try_lock() else { return Ok(()) };
         if blob.size > self.size {
             return Ok(());
         }
         let write = || {
             self.make_room(blob.size)?;
             let mut file = partial(&self.dir)?;
-            pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+            file.write_all(bytes)?;
             file.persist(self.path(blob.digest)).map_err(|failed| failed.error)?;
             Ok(())
         };
@@ -131,43 +126,66 @@ impl DiskCache {
         })
     }
 
-    /// Forgets what was used longest ago until `size` more bytes fit.
+    /// Forgets what was used longest ago until `size` more bytes fit, and what writers left that were killed. Other servers may delete
+    /// the same files meanwhile, and files of theirs that cannot be deleted are left to them.
     fn make_room(&self, size: u64) -> io::Result<()> {
-        let _alone = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = Vec::new();
+        let mut total = 0;
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
-            // Another server may have deleted it since.
             let Ok(metadata) = entry.metadata() else { continue };
-            if metadata.is_file() && is_blob(&entry.file_name()) {
-                kept.push((metadata.modified()?, entry.file_name(), metadata.len()));
+            let used = metadata.modified()?;
+            let is_old = used.elapsed().is_ok_and(|age| age > ABANDONED);
+            match Kind::of(&entry.file_name()) {
+                Kind::Partial if is_old => drop(fs::remove_file(entry.path())),
+                Kind::Partial => total += metadata.len(),
+                Kind::Blob => {
+                    total += metadata.len();
+                    kept.push((used, entry.file_name(), metadata.len()));
+                }
+                Kind::Other => {}
             }
         }
         kept.sort();
-        let mut total: u64 = kept.iter().map(|(_, _, size)| size).sum();
         for (_, name, freed) in kept {
             if total + size <= self.size {
                 break;
             }
-            match fs::remove_file(self.dir.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => total -= freed,
+            if fs::remove_file(self.dir.join(name)).is_ok() {
+                total -= freed;
             }
         }
         Ok(())
     }
 }
 
+/// Readable for other servers that share the folder.
 fn partial(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(PARTIAL).tempfile_in(dir)
+    let permissions = fs::Permissions::from_mode(0o644);
+    tempfile::Builder::new().prefix(PARTIAL).permissions(permissions).tempfile_in(dir)
 }
 
-fn is_blob(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.parse::<Sha256Digest>().is_ok())
+/// What a name says of a file.
+enum Kind {
+    Blob,
+    Partial,
+    /// Not ours.
+    Other,
+}
+
+impl Kind {
+    fn of(name: &OsStr) -> Self {
+        match name.to_str() {
+            Some(name) if name.starts_with(PARTIAL) => Self::Partial,
+            Some(name) if name.parse::<Sha256Digest>().is_ok() => Self::Blob,
+            _ => Self::Other,
+        }
+    }
 }
 
 fn is_right(file: &File, blob: Blob) -> io::Result<bool> {
-    if file.metadata()?.len() != blob.size {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() != blob.size {
         return Ok(false);
     }
     let (mut hasher, mut buffer, mut offset) = (Sha256::new(), vec![0; PIECE], 0);
@@ -186,8 +204,8 @@ fn is_right(file: &File, blob: Blob) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    fn content(seed: u8) -> (Blob, Bytes) {
-        let bytes = Bytes::from(vec![seed; 1000]);
+    fn content(seed: u8) -> (Blob, Vec<u8>) {
+        let bytes = vec![seed; 1000];
         (Blob { digest: Sha256Digest::of(&bytes), size: 1000 }, bytes)
     }
 
@@ -197,7 +215,7 @@ mod tests {
 
     fn put(cache: &DiskCache, seed: u8, age: u64) {
         let (blob, bytes) = content(seed);
-        cache.put(blob, &[bytes.slice(..400), bytes.slice(400..)]).expect("there is room");
+        cache.put(blob, &bytes).expect("there is room");
         let file = File::open(cache.path(blob.digest)).expect("it was kept");
         file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("our own file");
     }
@@ -223,7 +241,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let cache = cache(dir.path(), 999);
         let (blob, bytes) = content(1);
-        cache.put(blob, &[bytes]).expect("nothing to do");
+        cache.put(blob, &bytes).expect("nothing to do");
         assert!(!is_hit(&cache, 1));
     }
 
@@ -238,6 +256,22 @@ mod tests {
             assert!(matches!(cache.get(blob), Cached::Corrupt));
             assert!(matches!(cache.get(blob), Cached::Miss));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_left_alone_and_a_pipe_holds_nobody_up() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let cache = cache(dir.path(), 2500);
+        let (blob, _) = content(1);
+        // Nobody may follow it, also root.
+        std::os::unix::fs::symlink("/etc/hostname", cache.path(blob.digest)).expect("our own folder");
+        assert!(matches!(cache.get(blob), Cached::Miss));
+        assert!(cache.path(blob.digest).is_symlink());
+        fs::remove_file(cache.path(blob.digest)).expect("our own folder");
+        rustix::fs::mkfifoat(rustix::fs::CWD, cache.path(blob.digest), rustix::fs::Mode::RUSR).expect("our own folder");
+        assert!(matches!(cache.get(blob), Cached::Corrupt));
+        put(&cache, 1, 0);
+        assert!(is_hit(&cache, 1));
     }
 
     #[test]

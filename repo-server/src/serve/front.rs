@@ -99,14 +99,16 @@ impl Front {
                 return Ok(watch.finish(method_not_allowed(), Route::Other, None));
             }
             let Planned { reply, resource, release, route, need } = self.plan(served, &hit, watch.client, &parts);
-            if route == Route::Package && parts.method == Method::GET {
-                watch.download = Some((parts.uri.path().into(), Arc::clone(&release)));
-            }
             let response = match (reply.wanted_blob(resource), served.source.redirector()) {
-                (Some(digest), Some(redirector)) => redirector.lead(digest, &self.app.metrics).await,
+                (Some(digest), Some(redirector)) if !has_condition(&parts.headers) => {
+                    redirector.lead(digest, &self.app.metrics).await
+                }
                 _ => None,
             };
             let response = response.unwrap_or_else(|| self.response(served, resource, reply, need));
+            if route == Route::Package && parts.method == Method::GET && is_download(response.status()) {
+                watch.download = Some((parts.uri.path().into(), Arc::clone(&release)));
+            }
             return Ok(watch.finish(response, route, Some(release)));
         }
         let mut request = Request::from_parts(parts, axum::body::Body::empty());
@@ -267,6 +269,13 @@ fn multipart(
 ) -> Vec<Segment> {
     let parts = parts.into_iter().flat_map(|(head, range)| [Segment::Bytes(head), segment(range)]);
     parts.chain([Segment::Bytes(tail)]).collect()
+}
+
+/// A client repeats its conditions where it is sent, and the store has other tags and dates for the same bytes.
+fn has_condition(headers: &HeaderMap) -> bool {
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE, header::IF_RANGE]
+        .iter()
+        .any(|name| headers.contains_key(name))
 }
 
 /// Whether a download can go on after an answer with this status, or was found to be done.

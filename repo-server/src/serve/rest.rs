@@ -16,6 +16,7 @@ use sha2::Digest;
 use super::{
     app::{App, Served},
     front::Peer,
+    refusal::{method_not_allowed, text},
 };
 use crate::{
     catalog::{Listing, RELEASE, STYLE, page},
@@ -91,9 +92,7 @@ async fn missing() -> Response<Body> {
 }
 
 async fn not_allowed() -> Response<Body> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
+    method_not_allowed().map(Body::new)
 }
 
 /// Whether JSON is named, and HTML is not named before it. Nobody sends weights for these two.
@@ -128,12 +127,6 @@ fn document(served: &Served, request: &HeaderMap, media_type: &'static str, text
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    Response::builder()
-        .status(status)
-        .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
-        .header(header::CACHE_CONTROL, "no-store")
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(Body::from(text))
-        .expect("the parts are valid")
+fn plain(status: StatusCode, said: &str) -> Response<Body> {
+    text(status, said).map(Body::new)
 }

@@ -39,7 +39,9 @@ use super::{
 };
 
 /// Threads that may wait for disks.
-const BLOCKING_THREADS: usize = 4;
+const BLOCKING_THREADS: usize = 16;
+/// How long a disk that does not answer holds up the end.
+const LAST_READS: Duration = Duration::from_secs(1);
 /// Files that are no connections: packages, sockets, timers.
 const OTHER_FILES: u64 = 256;
 /// How many connections the kernel holds that were not accepted yet.
@@ -211,6 +213,7 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
             .map_err(io::Error::other)?;
         Ok::<(), io::Error>(())
     })?;
+    control.shutdown_timeout(LAST_READS);
     info!("ended");
     app.access_log.finish();
     Ok(())

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{Ipv6Addr, SocketAddr},
     num::{NonZeroU16, NonZeroUsize},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -33,7 +34,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "URL", env = "SLIPWAY_ENDPOINT", help = Endpoint::HELP)]
     #[serde(default, deserialize_with = "parsed")]
     endpoint: Option<Endpoint>,
-    /// Send VMs to the store for packages, by signed URLs; only with s3://, gs:// and az://
+    /// Send clients to the store for packages, by signed URLs
     #[arg(
         long,
         env = "SLIPWAY_REDIRECT",
@@ -43,10 +44,10 @@ pub(crate) struct Settings {
         value_name = "BOOL"
     )]
     redirect: Option<bool>,
-    /// How long a signed URL can be used [default: 3600]
+    /// With --redirect: how long a signed URL can be used, 60 to 604800 [default: 3600]
     #[arg(long, value_name = "SECONDS", env = "SLIPWAY_REDIRECT_VALID")]
     redirect_valid: Option<u32>,
-    /// The store's server as VMs reach it, if that is not --endpoint; signed URLs name it
+    /// With --redirect: the store's server as clients reach it, if that is not --endpoint
     #[arg(long, value_name = "URL", env = "SLIPWAY_PUBLIC_ENDPOINT")]
     #[serde(default, deserialize_with = "parsed")]
     public_endpoint: Option<Endpoint>,
@@ -68,10 +69,10 @@ pub(crate) struct Settings {
     /// Its key in PEM
     #[arg(long, value_name = "FILE", env = "SLIPWAY_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Where requests in the open are sent on to TLS
+    /// Answers in the open, and says where TLS is
     #[arg(long, value_name = "ADDR:PORT", env = "SLIPWAY_REDIRECT_LISTEN")]
     redirect_listen: Option<SocketAddr>,
-    /// The port that they are sent to [default: that of --listen]
+    /// With --redirect-listen: the port where clients reach TLS [default: that of --listen]
     #[arg(long, value_name = "PORT", env = "SLIPWAY_PUBLIC_PORT")]
     public_port: Option<NonZeroU16>,
     /// Health and metrics
@@ -95,7 +96,8 @@ pub(crate) struct Settings {
     /// Bytes a second that a reader must take on average over ten minutes [default: 1024]
     #[arg(long, value_name = "BYTES", env = "SLIPWAY_MIN_RATE")]
     min_rate: Option<u64>,
-    /// How long a package's checksum is answered from the release that its client got the package from [default: 120]
+    /// How long a package's checksum is answered from the release that its client got the package from [default: 120, or with
+    /// --redirect as long as a URL can be used]
     #[arg(long, value_name = "SECONDS", env = "SLIPWAY_PAIR_WINDOW")]
     pair_window: Option<u32>,
     /// How long downloads may go on when the server is told to end [default: 30]
@@ -112,6 +114,10 @@ pub(crate) struct Settings {
     #[arg(long, value_enum, value_name = "FORMAT", env = "SLIPWAY_LOG")]
     log: Option<LogFormat>,
 }
+
+/// AWS refuses to sign for longer than a week, and a minute is little for a slow link.
+const REDIRECT_VALID: RangeInclusive<u32> = 60..=604_800;
+const PAIR_WINDOW: Duration = Duration::from_mins(2);
 
 /// A setting that is text in the file.
 fn parsed<'de, D: serde::Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -151,17 +157,18 @@ impl Settings {
     #[must_use]
     pub(crate) fn over(self, file: Self) -> Self {
         let (has_dir, has_origin) = (self.dir.is_some(), self.dir.is_some() || self.store.is_some());
+        // What stands beside the file's own store belongs to that one.
+        let is_other_store = has_origin && (file.dir.is_some() || file.store.is_some());
         Self {
             // A flag for one replaces the file's other.
             dir: self.dir.or(file.dir.filter(|_| self.store.is_none())),
             store: self.store.or(file.store.filter(|_| !has_dir)),
-            // It belongs to the store beside it.
-            endpoint: self.endpoint.or(file.endpoint.filter(|_| !has_origin)),
-            public_endpoint: self.public_endpoint.or(file.public_endpoint.filter(|_| !has_origin)),
-            redirect: self.redirect.or(file.redirect.filter(|_| !has_origin)),
-            redirect_valid: self.redirect_valid.or(file.redirect_valid.filter(|_| !has_origin)),
-            cache_dir: self.cache_dir.or(file.cache_dir.filter(|_| !has_origin)),
-            cache_size: self.cache_size.or(file.cache_size.filter(|_| !has_origin)),
+            endpoint: self.endpoint.or(file.endpoint.filter(|_| !is_other_store)),
+            public_endpoint: self.public_endpoint.or(file.public_endpoint.filter(|_| !is_other_store)),
+            redirect: self.redirect.or(file.redirect.filter(|_| !is_other_store)),
+            redirect_valid: self.redirect_valid.or(file.redirect_valid.filter(|_| !is_other_store)),
+            cache_dir: self.cache_dir.or(file.cache_dir.filter(|_| !is_other_store || !has_dir)),
+            cache_size: self.cache_size.or(file.cache_size.filter(|_| !is_other_store || !has_dir)),
             listen: self.listen.or(file.listen),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
@@ -189,6 +196,9 @@ impl Settings {
             (false, true, _) => return alone("--redirect-valid", "--redirect"),
             (false, _, true) => return alone("--public-endpoint", "--redirect"),
             _ => {}
+        }
+        if let Some(seconds) = self.redirect_valid.filter(|seconds| !REDIRECT_VALID.contains(seconds)) {
+            return Err(SettingsError::RedirectValid { seconds });
         }
         if self.cache_size.is_some() && self.cache_dir.is_none() {
             return alone("--cache-size", "--cache-dir");
@@ -236,7 +246,6 @@ impl Settings {
         // Progress is what the kernel takes, and for a slow reader it takes a megabyte or more at a time.
         let window = Duration::from_mins(10);
         Ok(Config {
-            origin,
             listen: self.listen.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, port).into()),
             tls,
             redirect_listen: self.redirect_listen,
@@ -252,11 +261,16 @@ impl Settings {
                 head_bytes: 16 << 10,
                 pace: Pace { bytes: self.min_rate.unwrap_or(1024).saturating_mul(window.as_secs()), window },
             },
-            pair_window: seconds(self.pair_window, 120),
+            pair_window: match (&origin, self.pair_window) {
+                // The end of a download from the store is not seen here.
+                (Origin::Store(store), None) => store.redirect.as_ref().map_or(PAIR_WINDOW, |redirect| redirect.valid),
+                (_, window) => window.map_or(PAIR_WINDOW, |seconds| Duration::from_secs(seconds.into())),
+            },
             shutdown_deadline: seconds(self.shutdown_deadline, 30),
             proxies: Proxies::new(self.trusted_proxy.unwrap_or_default()),
             access_log: self.access_log.unwrap_or(LogFormat::Text),
             log: self.log.unwrap_or(LogFormat::Text),
+            origin,
         })
     }
 }

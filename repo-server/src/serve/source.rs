@@ -7,14 +7,14 @@ use std::{
     os::{fd::OwnedFd, unix::fs::FileExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use artifact::{ReleaseManifest, Sha256Digest};
-use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use release_store::{Blob, BlobBody, ByteStream, Store};
 use rustix::fs::{Mode, OFlags, openat};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 use tracing::{error, info};
 
 use super::{
@@ -23,6 +23,9 @@ use super::{
     redirect::Redirector,
 };
 use crate::blob::{BlobFault, Filler, PIECE, Resident};
+
+/// How long a look into the cache on disk may take.
+const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A place that blobs are read from.
 #[derive(Debug, Clone)]
@@ -134,30 +137,25 @@ impl StoreSource {
         report(&place, &result, &metrics);
     }
 
+    /// The file of a blob that is kept. A disk that does not answer is as good as none.
     async fn cached(&self, blob: Blob, metrics: &Metrics) -> Option<File> {
         let cache = Arc::clone(self.cache.as_ref()?);
-        match tokio::task::spawn_blocking(move || cache.get(blob)).await {
-            Ok(Cached::Hit(file)) => {
-                metrics.disk(DiskUse::Hit);
-                Some(file)
-            }
-            Ok(Cached::Corrupt) => {
-                metrics.disk(DiskUse::Corrupt);
-                None
-            }
-            Ok(Cached::Miss) | Err(_) => {
-                metrics.disk(DiskUse::Miss);
-                None
-            }
-        }
+        let found = timeout(DISK_PATIENCE, tokio::task::spawn_blocking(move || cache.get(blob))).await;
+        let (used, file) = match found {
+            Ok(Ok(Cached::Hit(file))) => (DiskUse::Hit, Some(file)),
+            Ok(Ok(Cached::Corrupt)) => (DiskUse::Corrupt, None),
+            Ok(Ok(Cached::Miss) | Err(_)) | Err(_) => (DiskUse::Miss, None),
+        };
+        metrics.disk(used);
+        file
     }
 
-    /// Nobody waits for it.
+    /// Nobody waits for it. What finds others being written comes the next time that it is fetched.
     fn keep(&self, blob: Blob, resident: Arc<Resident>, metrics: &Arc<Metrics>) {
         let Some(cache) = self.cache.clone() else { return };
         let metrics = Arc::clone(metrics);
         tokio::task::spawn_blocking(move || {
-            if cache.put(blob, resident.pieces().unwrap_or_default()).is_err() {
+            if cache.put(blob, &resident.bytes().unwrap_or_default()).is_err() {
                 metrics.disk(DiskUse::WriteFailed);
             }
         });
@@ -182,34 +180,21 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Makes pieces of one length from whatever the network brings.
 async fn receive(mut stream: ByteStream, mut filler: Filler) -> Result<(), BlobFault> {
-    let expected = filler.size();
-    let mut piece = BytesMut::new();
+    let (digest, expected) = (filler.digest(), filler.size());
     let mut received = 0;
     while let Some(bytes) = stream.next().await {
-        let mut bytes = match bytes {
+        let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => return Err(unreadable(filler, &chain(&error))),
         };
         received += bytes.len() as u64;
         if received > expected {
-            let digest = filler.digest();
             return Err(filler.fail(BlobFault::Size { digest, expected, found: received }));
         }
-        while !bytes.is_empty() {
-            if piece.is_empty() {
-                piece.reserve(usize::try_from(filler.missing()).unwrap_or(PIECE).min(PIECE));
-            }
-            let part = bytes.split_to(bytes.len().min(PIECE - piece.len()));
-            piece.extend_from_slice(&part);
-            if piece.len() == PIECE {
-                filler.add(piece.split().freeze());
-            }
+        if let Err(error) = filler.add(&bytes) {
+            return Err(unreadable(filler, &error.to_string()));
         }
-    }
-    if !piece.is_empty() {
-        filler.add(piece.freeze());
     }
     filler.finish()
 }
@@ -217,11 +202,12 @@ async fn receive(mut stream: ByteStream, mut filler: Filler) -> Result<(), BlobF
 /// Asks for one byte more than there should be, so that a file that grew is found out.
 fn copy(file: &File, mut filler: Filler) -> Result<(), BlobFault> {
     let (digest, expected) = (filler.digest(), filler.size());
+    let mut buffer = vec![0; PIECE];
     loop {
         let missing = filler.missing();
         let offset = expected - missing;
-        let mut piece = vec![0; usize::try_from(missing.clamp(1, PIECE as u64)).expect("at most a piece")];
-        let got = match read_full_at(file, &mut piece, offset) {
+        let piece = &mut buffer[..usize::try_from(missing.clamp(1, PIECE as u64)).expect("at most a piece")];
+        let got = match read_full_at(file, piece, offset) {
             Ok(got) => got,
             Err(error) => return Err(unreadable(filler, &error.to_string())),
         };
@@ -231,7 +217,9 @@ fn copy(file: &File, mut filler: Filler) -> Result<(), BlobFault> {
         if missing == 0 || got < piece.len() {
             return Err(filler.fail(BlobFault::Size { digest, expected, found: offset + got as u64 }));
         }
-        filler.add(Bytes::from(piece));
+        if let Err(error) = filler.add(piece) {
+            return Err(unreadable(filler, &error.to_string()));
+        }
     }
 }
 

@@ -65,11 +65,26 @@ fn settings_that_contradict_each_other_are_named() {
             &["--store", "s3://b", "--public-endpoint", "https://x"],
             "--public-endpoint means nothing without --redirect",
         ),
+        (&["--store", "s3://b", "--redirect", "--redirect-valid", "59"], "--redirect-valid 59 is not between 60 and"),
         (&["--store", "s3://b", "--redirect=false", "--redirect-valid", "9"], "--redirect-valid means nothing without"),
     ] {
         let (code, text) = check(&tree, &[], flags);
         assert!(code == Some(1) && text.contains(said) && text.contains("hint: "), "{flags:?}: {text}");
     }
+}
+
+#[test]
+fn what_a_file_says_beside_no_store_holds_for_the_store_of_a_flag() {
+    let tree = Tree::new(0, 1000);
+    let file = tree.path().join("settings.toml");
+    std::fs::write(&file, "redirect = true\ncache-dir = \"/tmp/x\"\n").expect("our own folder");
+    let config = ["--config", file.to_str().expect("text")];
+    let (code, text) = check(&tree, &[], &[&config[..], &["--store", "file:///x"]].concat());
+    assert!(code == Some(1) && text.contains("--redirect is for stores"), "{text}");
+    // What stands beside a store is that store's.
+    std::fs::write(&file, "store = \"s3://b\"\nredirect = true\ncache-dir = \"/tmp/x\"\n").expect("our own folder");
+    let (code, text) = check(&tree, &[], &[&config[..], &["--dir", "."]].concat());
+    assert!(code == Some(0), "{text}");
 }
 
 /// The program as `wrapper` starts it.

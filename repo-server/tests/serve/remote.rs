@@ -150,6 +150,15 @@ fn clients_are_sent_to_the_store_for_packages_and_for_nothing_else() {
     assert_eq!((head.status, head.header("content-length")), (200, Some(&*bucket.bytes().len().to_string())));
     let etag = head.header("etag").expect("always");
     assert_eq!(ask(server.address, "GET", PACKAGE, &format!("If-None-Match: {etag}\r\n")).status, 304);
+    // Conditions are answered here: the store's tags and dates are others.
+    for condition in
+        ["If-None-Match: \"other\"", &format!("If-Match: {etag}"), "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT"]
+    {
+        assert_eq!(ask(server.address, "GET", PACKAGE, &format!("{condition}\r\n")).status, 200, "{condition}");
+    }
+    let rest = ask(server.address, "GET", PACKAGE, &format!("Range: bytes=5-9\r\nIf-Range: {etag}\r\n"));
+    assert_eq!((rest.status, &rest.body[..]), (206, &bucket.bytes()[5..10]));
+    let resident = server.metric("slipway_resident_bytes");
     let sum = get(server.address, CHECKSUM);
     assert_eq!((sum.status, sum.text()), (200, bucket.digest().checksum_line("onboarding-agent.deb")));
 
@@ -165,7 +174,7 @@ fn clients_are_sent_to_the_store_for_packages_and_for_nothing_else() {
     assert!(ok, "{text}");
     let (ok, text) = run(dir.path(), "sha256sum", &["--check", "onboarding-agent.deb.sha256"]);
     assert!(ok && text.contains("onboarding-agent.deb: OK"), "{text}");
-    assert_eq!(server.metric("slipway_resident_bytes"), 0, "no package came through the server");
+    assert_eq!(server.metric("slipway_resident_bytes"), resident, "nothing more came through the server");
 }
 
 #[test]
