@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod disk;
+pub mod machine;
 pub mod pairs;
 pub mod process;
 pub mod proxy;

@@ -6,15 +6,13 @@
 #![cfg(feature = "dist-tree")]
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
-mod machine;
-
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use machine::Machine;
+use testkit::machine::Image;
 
 /// The server's name on the machine, and the loopback address that it listens on: with the port of HTTPS, so that the
 /// commands need no port.
@@ -75,7 +73,7 @@ fn the_guide_works_word_for_word_on_a_booted_machine() {
     run(Command::new(named("SLIPWAY_XTASK")).args(["publish", "--store", &store, "--from"]).arg(named("SLIPWAY_DIST")));
     let _server = Server::start(&store, dir.path());
 
-    let machine = Machine::boot("ca-certificates,curl,sudo");
+    let machine = Image::bootable("ca-certificates,curl,sudo").boot();
     std::fs::copy(dir.path().join("tls.crt"), machine.file("usr/local/share/ca-certificates/endpoint.crt"))
         .expect("our own root");
     machine.run(&format!("update-ca-certificates && echo {ADDRESS} {ENDPOINT} >> /etc/hosts"));

@@ -1,0 +1,217 @@
+//! A Debian 12 of its own, booted under systemd-nspawn.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// systemd-nspawn wants to mount there, and the folder of a container may not allow it.
+const NSPAWN_STATE: &str = "/run/systemd/nspawn";
+const BOOT_DEADLINE: Duration = Duration::from_mins(1);
+
+/// A root file system that nobody runs: machines are copies of it.
+#[derive(Debug)]
+pub struct Image {
+    root: PathBuf,
+    /// Removes it with the value.
+    _dir: Option<tempfile::TempDir>,
+}
+
+/// What a system needs to boot.
+const BOOTABLE: &str = "systemd,systemd-sysv,dbus";
+
+impl Image {
+    /// Debian 12 with systemd and `packages`, which are separated by commas.
+    #[must_use]
+    pub fn bootable(packages: &str) -> Self {
+        Self::new(&format!("{BOOTABLE},{packages}"))
+    }
+
+    /// The same, kept in `folder`, which is one of the build's, for the next time.
+    #[must_use]
+    pub fn bootable_in(folder: &Path, packages: &str) -> Self {
+        Self::kept(folder, &format!("{BOOTABLE},{packages}"), &[])
+    }
+
+    /// Debian 12 for arm64 with `packages`, kept as well. Whoever makes it must be able to run arm64 programs.
+    #[must_use]
+    pub fn arm64_in(folder: &Path, packages: &str) -> Self {
+        Self::kept(folder, packages, &["--architectures=arm64"])
+    }
+
+    fn kept(folder: &Path, packages: &str, flags: &[&str]) -> Self {
+        let name = [&["debian", packages], flags].concat().join("-").replace([',', '='], "-");
+        let root = folder.join(name);
+        if !root.exists() {
+            let unfinished = tempfile::tempdir_in(folder).expect("a folder of the build");
+            let made = unfinished.path().join("debian");
+            make(&made, packages, flags);
+            std::fs::rename(made, &root).expect("both are in the same folder");
+        }
+        Self { root, _dir: None }
+    }
+
+    /// Debian 12 with apt and `packages`.
+    #[must_use]
+    pub fn new(packages: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().join("debian");
+        make(&root, packages, &[]);
+        Self { root, _dir: Some(dir) }
+    }
+
+    /// A copy that nobody runs either; see [`Root::run`].
+    #[must_use]
+    pub fn copy(&self) -> Root {
+        let dir = tempfile::tempdir().expect("a folder");
+        run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(&self.root).arg(dir.path().join("debian")));
+        Root { dir }
+    }
+
+    /// A copy that was booted.
+    #[must_use]
+    pub fn boot(&self) -> Machine {
+        Machine::boot(self.copy())
+    }
+}
+
+fn make(root: &Path, packages: &str, flags: &[&str]) {
+    let include = format!("--include={packages}");
+    run(Command::new("mmdebstrap").args(["--quiet", "--variant=apt", &include]).args(flags).arg("bookworm").arg(root));
+}
+
+/// A root file system of one's own.
+#[derive(Debug)]
+pub struct Root {
+    dir: tempfile::TempDir,
+}
+
+impl Root {
+    /// A file of it, from outside.
+    #[must_use]
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.dir.path().join("debian").join(path.trim_start_matches('/'))
+    }
+
+    /// Runs a script in it, as in an image that is being made: no systemd runs. It must succeed.
+    #[must_use]
+    pub fn run(&self, script: &str) -> String {
+        let mut command = Command::new("chroot");
+        command.arg(self.file("")).args(["env", "-i"]);
+        run(clean(&mut command, script))
+    }
+}
+
+/// A booted system. It ends, and is removed, with the value.
+#[derive(Debug)]
+pub struct Machine {
+    /// Declared first, so that it ends before its root goes away.
+    booted: Booted,
+    root: Root,
+}
+
+#[derive(Debug)]
+struct Booted {
+    nspawn: Child,
+    init: Option<u32>,
+}
+
+impl Machine {
+    /// Waits until its systemd has started all units.
+    #[must_use]
+    pub fn boot(root: Root) -> Self {
+        std::fs::create_dir_all(NSPAWN_STATE).expect("root can make it");
+        run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", NSPAWN_STATE]));
+        let nspawn = Command::new("systemd-nspawn")
+            .arg("-D")
+            .arg(root.file(""))
+            .args(["-b", "--register=no", "--keep-unit", "--console=pipe", "--quiet"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("systemd-nspawn is installed");
+        let mut machine = Self { booted: Booted { nspawn, init: None }, root };
+        machine.wait();
+        machine
+    }
+
+    fn wait(&mut self) {
+        let end = Instant::now() + BOOT_DEADLINE;
+        loop {
+            assert!(Instant::now() < end, "the machine does not boot");
+            std::thread::sleep(Duration::from_millis(100));
+            let pid = self.booted.nspawn.id();
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            self.booted.init = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+            let Some(mut state) = self.command("systemctl is-system-running") else { continue };
+            let output = state.output().expect("nsenter is installed");
+            // A container has units that cannot start there, such as those of the kernel's logs.
+            if matches!(String::from_utf8_lossy(&output.stdout).trim(), "running" | "degraded") {
+                return;
+            }
+        }
+    }
+
+    fn command(&self, script: &str) -> Option<Command> {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.booted.init?.to_string(), "-a", "env", "-i"]);
+        clean(&mut command, script);
+        Some(command)
+    }
+
+    /// Runs a script inside, with nothing on stdin; it must succeed. Gives all that it printed.
+    #[expect(clippy::must_use_candidate, reason = "most scripts are run for what they do")]
+    pub fn run(&self, script: &str) -> String {
+        run(&mut self.command(script).expect("it has booted"))
+    }
+
+    /// Whether a script inside succeeds, and all that it printed.
+    #[must_use]
+    pub fn try_run(&self, script: &str) -> (bool, String) {
+        verdict(&mut self.command(script).expect("it has booted"))
+    }
+
+    /// A file of the machine, from outside.
+    #[must_use]
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.root.file(path)
+    }
+
+    /// Puts a copy of a file of ours there.
+    pub fn put(&self, ours: &Path, path: &str) {
+        std::fs::copy(ours, self.file(path)).expect("our own root");
+    }
+}
+
+impl Drop for Booted {
+    fn drop(&mut self) {
+        // Its init ends with all that runs in its namespaces.
+        if let Some(init) = self.init {
+            let _ = Command::new("kill").args(["-s", "KILL", &init.to_string()]).status();
+        }
+        let _ = self.nspawn.kill();
+        let _ = self.nspawn.wait();
+        // The one of this machine: mounts of several stand upon each other.
+        let _ = Command::new("umount").args(["--lazy", NSPAWN_STATE]).status();
+    }
+}
+
+/// The environment of a root shell, for what follows `env -i`.
+fn clean<'a>(command: &'a mut Command, script: &str) -> &'a mut Command {
+    command.args(["HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]);
+    command.args(["DEBIAN_FRONTEND=noninteractive", "bash", "-ec", &format!("cd /root\n{script}")])
+}
+
+fn verdict(command: &mut Command) -> (bool, String) {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+fn run(command: &mut Command) -> String {
+    let (ok, text) = verdict(command);
+    assert!(ok, "{command:?}: {text}");
+    text
+}
