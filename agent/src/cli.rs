@@ -10,14 +10,11 @@ use crate::{
 };
 
 /// The Workload Onboarding Agent: this version checks its configuration files
+///
+/// Without a command, as the service onboarding-agent.service starts it, it would join a mesh. That is not part of this version:
+/// it checks the files, and ends with 1.
 #[derive(Debug, Parser)]
-#[command(
-    name = "onboarding-agent",
-    version,
-    subcommand_required = true,
-    arg_required_else_help = true,
-    after_help = "Joining a mesh is not part of this version."
-)]
+#[command(name = "onboarding-agent", version)]
 pub struct Cli {
     /// The agent configuration: how the agent works on this machine
     #[arg(long, global = true, value_name = "FILE", default_value = "/etc/onboarding-agent/agent.config.yaml")]
@@ -28,10 +25,10 @@ pub struct Cli {
     onboarding_config: PathBuf,
 
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Copy, Subcommand)]
 enum Command {
     /// Check both configuration files and show the settings with all defaults
     ///
@@ -48,9 +45,18 @@ impl Cli {
     /// Does what the command line asks; the exit code is 0, 1 for the user's fault, 2 for ours.
     pub fn run(self, stdout: &mut dyn Write, stderr: &mut dyn Write) -> ExitCode {
         let files = ConfigFiles { agent: self.agent_config, onboarding: self.onboarding_config };
-        let Command::Check { json } = self.command;
-        let format = if json { OutputFormat::Json } else { OutputFormat::Text };
+        let format = match self.command {
+            Some(Command::Check { json: true }) => OutputFormat::Json,
+            Some(Command::Check { json: false }) | None => OutputFormat::Text,
+        };
         match check(&files, format, stdout, stderr) {
+            Ok(true) if self.command.is_none() => {
+                let _ = writeln!(
+                    stderr,
+                    "error: joining a mesh is not part of this version\nhint: the configuration is good: install a later version"
+                );
+                ExitCode::from(1)
+            }
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(1),
             Err(error) => {

@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{check::Machine, failure, root::Root, version::Installed};
+use crate::{check::Machine, failure, root::Root, run, version::Installed};
 
 /// The Istio sidecar's companion on a virtual machine
 #[derive(Debug, Parser)]
@@ -18,7 +18,7 @@ use crate::{check::Machine, failure, root::Root, version::Installed};
     version,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Running Envoy and pilot-agent is not part of this version."
+    after_help = "Running pilot-agent is not part of this version."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -33,6 +33,19 @@ enum Command {
     /// `ISTIO_CLUSTER_CONFIG` name other files. Where both set a variable, cluster.env wins. Reports everything that is wrong
     /// in one run and exits with 1 if the sidecar could not join. Values of secrets are not shown.
     Check(Where),
+    /// Run Envoy, as the service istio.service does
+    ///
+    /// Without --bootstrap, Envoy answers on its own ports alone: 127.0.0.1:15000 for its administration, 15021 for its health, 15090 for
+    /// Prometheus.
+    Run {
+        /// The directory that stands for /; all paths are below it
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+
+        /// Envoy's configuration
+        #[arg(long, value_name = "FILE")]
+        bootstrap: Option<PathBuf>,
+    },
     /// Show which revision, versions and payload files are installed
     Version(Where),
 }
@@ -72,6 +85,10 @@ impl Cli {
             Command::Check(place) => {
                 let (root, format) = place.split();
                 check(&Machine::new(root, variable), format, stdout, stderr)
+            }
+            Command::Run { root, bootstrap } => {
+                let error = run::run(&Root::new(root), bootstrap);
+                failure::print(&error, error.hint().as_deref(), stderr).map(|()| ExitCode::FAILURE)
             }
             Command::Version(place) => {
                 let (root, format) = place.split();

@@ -1,7 +1,7 @@
 //! The Istio sidecar's companion on a virtual machine.
 //!
 //! This version reads: the settings that `istioctl` and people write for a sidecar ([`env_file`], [`settings`]), the
-//! files that joining a mesh needs ([`mod@check`]), and what the installed package holds ([`version`]).
+//! files that joining a mesh needs ([`mod@check`]), and what the installed package holds ([`version`]). It runs Envoy ([`mod@run`]).
 
 pub mod check;
 pub mod cli;
@@ -9,5 +9,6 @@ pub mod env_file;
 mod failure;
 pub mod file;
 pub mod root;
+pub mod run;
 pub mod settings;
 pub mod version;

@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use artifact::{PayloadMember, Revision, Sha256Digest, SidecarInfo};
@@ -337,6 +337,41 @@ fn version_says_why_it_does_not_know() {
     let ran = later.run("version", &["--json"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
     assert!(ran.stderr.contains("has schema 2, this program reads schema 1\nhint: "), "{}", ran.stderr);
+}
+
+#[test]
+fn run_becomes_the_installed_envoy() {
+    const ENVOY: &str = "usr/local/bin/envoy";
+    const INFO: &str = "usr/share/istio-sidecar/revision.json";
+    let machine = Machine::empty().with(INFO, &info().to_json());
+    let ran = machine.run("run", &[]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            Some(1),
+            "error: cannot run /usr/local/bin/envoy\ncaused by: No such file or directory (os error 2)\n\
+             hint: the package istio-sidecar installs this file: install it again\n"
+        )
+    );
+    // A stand-in that says how it was started; the real one runs in the tests of the packages.
+    let machine = machine.with(ENVOY, "#!/bin/sh\necho \"$$ $*\"\nexit 7\n");
+    fs::set_permissions(machine.path(ENVOY), fs::Permissions::from_mode(0o755)).expect("our own file");
+    let child = machine.command("run", &[]).stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let pid = child.id();
+    let output = child.wait_with_output().expect("our child");
+    let said = String::from_utf8(output.stdout).expect("text").replace(&machine.0.path().display().to_string(), "");
+    assert_eq!(said, format!("{pid} --config-path /usr/share/istio-sidecar/envoy.yaml --disable-hot-restart\n"));
+    assert_eq!(output.status.code(), Some(7));
+    let ran = machine.run("run", &["--bootstrap", "mine.yaml"]);
+    assert!(ran.stdout.contains("--config-path mine.yaml "), "{ran:?}");
+
+    let mut with_agent = info();
+    with_agent.pilot_agent = true;
+    let ran = machine.with(INFO, &with_agent.to_json()).run("run", &[]);
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("has a pilot-agent") && ran.stderr.contains("hint: "),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
             "sources",
         ]),
     )?;
-    let scripts = workspace.shell_scripts();
+    let scripts = workspace.shell_scripts()?;
     step(ui, &Cmd::new("shellcheck").args(&scripts))?;
     fuzz(workspace, &tools, ui)?;
 

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use artifact::{Arch, Component, Sha256Digest};
+use artifact::{Arch, Component, PackageFormat, Sha256Digest};
+use fs_err as fs;
 
-use crate::files;
+use crate::{
+    failure::{FileContext, FileError},
+    files,
+};
 
 /// A checkout of Slipway.
 #[derive(Debug, Clone)]
@@ -58,8 +62,18 @@ impl Workspace {
     }
 
     /// Every shell script in the tree.
-    pub(crate) fn shell_scripts(&self) -> Vec<PathBuf> {
-        [".ci/run", "xtask/src/setup/install.sh"].map(|script| self.root.join(script)).into()
+    pub(crate) fn shell_scripts(&self) -> Result<Vec<PathBuf>, FileError> {
+        let mut scripts: Vec<_> = [".ci/run", "xtask/src/setup/install.sh"].map(|script| self.root.join(script)).into();
+        for component in Component::ALL {
+            for format in PackageFormat::ALL {
+                let folder = self.component_files(component).join(format.extension());
+                for entry in fs::read_dir(folder).while_("list the packages' scripts")? {
+                    scripts.push(entry.while_("list the packages' scripts")?.path());
+                }
+            }
+        }
+        scripts.sort();
+        Ok(scripts)
     }
 
     /// Cargo's own output folder.

@@ -78,6 +78,7 @@ impl Need {
             ("xz", "xz-utils"),
             ("qemu-aarch64-static", "qemu-user-static"),
             ("mmdebstrap", "mmdebstrap"),
+            ("arch-test", "arch-test"),
             ("systemd-nspawn", "systemd-container"),
             ("systemd-socket-activate", "systemd"),
             ("nsenter", "util-linux"),

@@ -19,7 +19,10 @@ fn headers_say_what_the_manifest_says() {
         assert_eq!(header.trim(), expected, "{name}");
         let requires = query(&path, &["--requires"]);
         assert!(requires.contains("libc.so.6(GLIBC_2."), "{name}: {requires}");
-        assert_eq!(query(&path, &["--scripts"]).trim(), "", "{name}");
+        let scripts = query(&path, &["--scripts"]);
+        for kind in ["postinstall", "preuninstall", "postuninstall", "posttrans"] {
+            assert!(scripts.contains(&format!("{kind} scriptlet")), "{name}: {scripts}");
+        }
         if let Some(payload) = &artifact.payload {
             let revision = artifact.revision.as_ref().expect("a sidecar has one");
             let provides = query(&path, &["--provides"]);
