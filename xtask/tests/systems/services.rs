@@ -26,7 +26,7 @@ fn an_upgrade_restarts_what_runs_and_nothing_else() {
     let machine = booted();
     write(&machine, "/etc/systemd/system/onboarding-agent.service.d/stand-in.conf", STAND_IN);
     put_older(&machine, "true");
-    machine.run("apt-get install -y ./old-agent.deb ./old-sidecar.deb\nsystemctl start onboarding-agent istio");
+    machine.run("apt-get install -y ./old-agent.deb ./old-sidecar.deb\nsystemctl enable --now onboarding-agent istio");
     is_live(&machine);
     let before = ["onboarding-agent", "istio"].map(|unit| pid(&machine, unit));
     machine.run("apt-get install -y ./agent.deb ./sidecar.deb");
