@@ -36,7 +36,7 @@ enum Command {
     /// Run Envoy, as the service istio.service does
     ///
     /// Without --bootstrap, Envoy answers on its own ports alone: 127.0.0.1:15000 for its administration, 15021 for its health, 15090 for
-    /// Prometheus.
+    /// Prometheus. Exits with 78 if there is no Envoy to run.
     Run {
         /// The directory that stands for /; all paths are below it
         #[arg(long, value_name = "DIR", default_value = "/")]
@@ -88,7 +88,7 @@ impl Cli {
             }
             Command::Run { root, bootstrap } => {
                 let error = run::run(&Root::new(root), bootstrap);
-                failure::print(&error, error.hint().as_deref(), stderr).map(|()| ExitCode::FAILURE)
+                failure::print(&error, error.hint().as_deref(), stderr).map(|()| ExitCode::from(run::CANNOT_RUN))
             }
             Command::Version(place) => {
                 let (root, format) = place.split();

@@ -17,6 +17,9 @@ const ENVOY: &str = "/usr/local/bin/envoy";
 /// What it runs with unless somebody says otherwise.
 const BOOTSTRAP: &str = "/usr/share/istio-sidecar/envoy.yaml";
 
+/// How `run` ends when there is no Envoy to become: `EX_CONFIG` of sysexits.h, which Envoy does not use, so that systemd can tell.
+pub const CANNOT_RUN: u8 = 78;
+
 /// Why Envoy does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {

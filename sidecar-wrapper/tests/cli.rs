@@ -348,7 +348,7 @@ fn run_becomes_the_installed_envoy() {
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
         (
-            Some(1),
+            Some(78),
             "error: cannot run /usr/local/bin/envoy\ncaused by: No such file or directory (os error 2)\n\
              hint: the package istio-sidecar installs this file: install it again\n"
         )
@@ -369,7 +369,7 @@ fn run_becomes_the_installed_envoy() {
     with_agent.pilot_agent = true;
     let ran = machine.with(INFO, &with_agent.to_json()).run("run", &[]);
     assert!(
-        ran.code == Some(1) && ran.stderr.contains("has a pilot-agent") && ran.stderr.contains("hint: "),
+        ran.code == Some(78) && ran.stderr.contains("has a pilot-agent") && ran.stderr.contains("hint: "),
         "{ran:?}"
     );
 }

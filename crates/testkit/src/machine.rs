@@ -18,6 +18,7 @@ pub struct Image {
     _dir: Option<tempfile::TempDir>,
 }
 
+const DEBIAN_12: &str = "bookworm";
 /// What a system needs to boot.
 const BOOTABLE: &str = "systemd,systemd-sysv,dbus";
 
@@ -31,22 +32,28 @@ impl Image {
     /// The same, kept in `folder`, which is one of the build's, for the next time.
     #[must_use]
     pub fn bootable_in(folder: &Path, packages: &str) -> Self {
-        Self::kept(folder, &format!("{BOOTABLE},{packages}"), &[])
+        Self::release_in(folder, DEBIAN_12, packages)
+    }
+
+    /// The same of another release of Debian, by its code name.
+    #[must_use]
+    pub fn release_in(folder: &Path, release: &str, packages: &str) -> Self {
+        Self::kept(folder, release, &format!("{BOOTABLE},{packages}"), &[])
     }
 
     /// Debian 12 for arm64 with `packages`, kept as well. Whoever makes it must be able to run arm64 programs.
     #[must_use]
     pub fn arm64_in(folder: &Path, packages: &str) -> Self {
-        Self::kept(folder, packages, &["--architectures=arm64"])
+        Self::kept(folder, DEBIAN_12, packages, &["--architectures=arm64"])
     }
 
-    fn kept(folder: &Path, packages: &str, flags: &[&str]) -> Self {
-        let name = [&["debian", packages], flags].concat().join("-").replace([',', '='], "-");
+    fn kept(folder: &Path, release: &str, packages: &str, flags: &[&str]) -> Self {
+        let name = [&["debian", release, packages], flags].concat().join("-").replace([',', '='], "-");
         let root = folder.join(name);
         if !root.exists() {
             let unfinished = tempfile::tempdir_in(folder).expect("a folder of the build");
             let made = unfinished.path().join("debian");
-            make(&made, packages, flags);
+            make(&made, release, packages, flags);
             std::fs::rename(made, &root).expect("both are in the same folder");
         }
         Self { root, _dir: None }
@@ -57,7 +64,7 @@ impl Image {
     pub fn new(packages: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().join("debian");
-        make(&root, packages, &[]);
+        make(&root, DEBIAN_12, packages, &[]);
         Self { root, _dir: Some(dir) }
     }
 
@@ -69,16 +76,22 @@ impl Image {
         Root { dir }
     }
 
-    /// A copy that was booted.
+    /// A copy that was booted, on the network of this machine.
     #[must_use]
     pub fn boot(&self) -> Machine {
-        Machine::boot(self.copy())
+        Machine::boot(self.copy(), &[])
+    }
+
+    /// A copy that was booted and reaches nobody: its ports are its own.
+    #[must_use]
+    pub fn boot_alone(&self) -> Machine {
+        Machine::boot(self.copy(), &["--private-network"])
     }
 }
 
-fn make(root: &Path, packages: &str, flags: &[&str]) {
+fn make(root: &Path, release: &str, packages: &str, flags: &[&str]) {
     let include = format!("--include={packages}");
-    run(Command::new("mmdebstrap").args(["--quiet", "--variant=apt", &include]).args(flags).arg("bookworm").arg(root));
+    run(Command::new("mmdebstrap").args(["--quiet", "--variant=apt", &include]).args(flags).arg(release).arg(root));
 }
 
 /// A root file system of one's own.
@@ -119,14 +132,14 @@ struct Booted {
 
 impl Machine {
     /// Waits until its systemd has started all units.
-    #[must_use]
-    pub fn boot(root: Root) -> Self {
+    fn boot(root: Root, network: &[&str]) -> Self {
         std::fs::create_dir_all(NSPAWN_STATE).expect("root can make it");
         run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", NSPAWN_STATE]));
         let nspawn = Command::new("systemd-nspawn")
             .arg("-D")
             .arg(root.file(""))
             .args(["-b", "--register=no", "--keep-unit", "--console=pipe", "--quiet"])
+            .args(network)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -7,7 +7,8 @@ if ! getent passwd "$user" >/dev/null 2>&1 && command -v systemd-sysusers >/dev/
     systemd-sysusers "/usr/lib/sysusers.d/$user.conf" || :
 fi
 if ! getent passwd "$user" >/dev/null 2>&1; then
-    useradd --system --user-group --home-dir "$state" --no-create-home --shell /usr/sbin/nologin "$user" ||
+    { getent group "$user" >/dev/null 2>&1 || groupadd --system "$user"; } &&
+        useradd --system --gid "$user" --home-dir "$state" --no-create-home --shell /usr/sbin/nologin "$user" ||
         echo "$user: the user $user could not be created; create it before the service is started" >&2
 fi
 if getent passwd "$user" >/dev/null 2>&1 && ! [ -d "$state" ]; then

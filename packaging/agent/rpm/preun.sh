@@ -1,6 +1,11 @@
 # shellcheck shell=sh
-# 0: none stays. An upgrade stops nothing.
-if [ "$1" = 0 ] && [ -d /run/systemd/system ]; then
-    systemctl --no-reload disable --now onboarding-agent.service || :
+# 0: none stays. An upgrade stops nothing. In an image that is being made, only the link goes.
+if [ "$1" = 0 ]; then
+    if [ -d /run/systemd/system ]; then
+        systemctl --system stop onboarding-agent.service || :
+    fi
+    if command -v systemctl >/dev/null 2>&1; then
+        systemctl --no-reload disable onboarding-agent.service || :
+    fi
 fi
 exit 0

@@ -7,11 +7,12 @@ if ! getent passwd "$user" >/dev/null 2>&1 && command -v systemd-sysusers >/dev/
     systemd-sysusers /usr/lib/sysusers.d/istio-sidecar.conf || :
 fi
 if ! getent passwd "$user" >/dev/null 2>&1; then
-    useradd --system --user-group --home-dir "$state" --no-create-home --shell /usr/sbin/nologin "$user" ||
+    { getent group "$user" >/dev/null 2>&1 || groupadd --system "$user"; } &&
+        useradd --system --gid "$user" --home-dir "$state" --no-create-home --shell /usr/sbin/nologin "$user" ||
         echo "istio-sidecar: the user $user could not be created; create it before the service is started" >&2
 fi
 if getent passwd "$user" >/dev/null 2>&1; then
-    for dir in "$state" "$state/envoy" "$state/proxy" "$state/config"; do
+    for dir in "$state" "$state/envoy" "$state/proxy" "$state/config" "$state/data"; do
         [ -d "$dir" ] || install -d -m 0755 -o "$user" -g "$user" "$dir" ||
             echo "istio-sidecar: $dir could not be created" >&2
     done

@@ -14,7 +14,7 @@ const CONFIG: &str = "/etc/onboarding-agent/agent.config.yaml";
 const BACKUPS: [&str; 4] = ["/etc/group-", "/etc/gshadow-", "/etc/passwd-", "/etc/shadow-"];
 
 pub(crate) fn booted() -> Machine {
-    let machine = debian().boot();
+    let machine = debian().boot_alone();
     put(&machine, PackageFormat::Deb);
     machine
 }
@@ -22,6 +22,12 @@ pub(crate) fn booted() -> Machine {
 fn without_backups(files: &str) -> String {
     let is_backup = |line: &&str| BACKUPS.iter().any(|backup| line.contains(backup));
     files.lines().filter(|line| !is_backup(line)).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
+}
+
+/// What is there now and was not before, or the other way round.
+pub(crate) fn left_over(machine: &Machine, before: &Files) -> String {
+    let after = Files::of(machine);
+    without_backups(&after.since(before)) + &after.missing_since(before)
 }
 
 /// Nothing failed that did not fail before.
@@ -39,8 +45,7 @@ fn any_order_installs_the_same_and_purge_leaves_nothing() {
     for commands in [
         "apt-get install -y ./agent.deb\napt-get install -y ./sidecar.deb",
         "apt-get install -y ./sidecar.deb\napt-get install -y ./agent.deb",
-        // Without a network.
-        "unshare --net apt-get install -y ./agent.deb ./sidecar.deb",
+        "apt-get install -y ./agent.deb ./sidecar.deb",
         "dpkg -i ./sidecar.deb ./agent.deb",
         "dpkg --force-all -i ./agent.deb ./sidecar.deb",
     ] {
@@ -56,9 +61,7 @@ fn any_order_installs_the_same_and_purge_leaves_nothing() {
         machine.run(
             "apt-get install -y --reinstall ./agent.deb ./sidecar.deb\napt-get purge -y onboarding-agent istio-sidecar",
         );
-        let after = Files::of(&machine);
-        assert_eq!(without_backups(&after.since(&before)), "", "left over after {commands}");
-        assert_eq!(after.missing_since(&before), "", "gone after {commands}");
+        assert_eq!(left_over(&machine, &before), "", "after {commands}");
     }
     assert!(installed.iter().all(|files| *files == installed[0]), "{installed:#?}");
     insta::assert_snapshot!("installed-deb", installed[0]);
@@ -119,6 +122,46 @@ fn removal_works_after_much_was_deleted_by_hand() {
     assert_eq!(links, "");
     machine.run("apt-get install -y ./agent.deb ./sidecar.deb");
     assert_no_failed_unit(&machine);
+}
+
+#[test]
+fn purge_goes_through_where_something_cannot_be_removed() {
+    let machine = booted();
+    machine.run("apt-get install -y ./agent.deb ./sidecar.deb\nsystemctl enable onboarding-agent istio\nmount -t tmpfs tmpfs /var/lib/istio");
+    machine.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc");
+    machine.run("apt-get remove -y onboarding-agent istio-sidecar\ndpkg --purge istio-sidecar");
+    assert!(!machine.try_run("dpkg -s istio-sidecar").0);
+    machine.run("umount /etc /var/lib/istio && dpkg --purge onboarding-agent");
+}
+
+#[test]
+fn a_group_that_is_there_is_taken() {
+    let machine = booted();
+    machine.run(
+        "groupadd --system onboarding-agent\nmv /usr/bin/systemd-sysusers /root\ndpkg -i ./agent.deb ./sidecar.deb",
+    );
+    let groups = machine.run("id -gn onboarding-agent && id -gn istio-proxy");
+    assert_eq!(groups, "onboarding-agent\nistio-proxy\n");
+}
+
+/// A stand-in for Istio's own package, with its paths, its unit's `clean`, and a mark for the iptables rules.
+const UPSTREAM: &str = "mkdir -p up/DEBIAN up/usr/local/bin up/lib/systemd/system up/var/lib/istio/envoy
+printf 'Package: istio-sidecar\\nVersion: 1.29.6\\nArchitecture: amd64\\nMaintainer: x <x@x>\\nDescription: x\\n' > up/DEBIAN/control
+echo /var/lib/istio/envoy/sidecar.env > up/DEBIAN/conffiles; echo '# A=1' > up/var/lib/istio/envoy/sidecar.env
+printf '#!/bin/sh\\nif [ \"$1\" = clean ]; then rm -f /run/rules; exit; fi\\ntouch /run/rules; exec sleep infinity\\n' > up/usr/local/bin/istio-start.sh
+chmod 755 up/usr/local/bin/istio-start.sh
+printf '[Service]\\nExecStart=/usr/local/bin/istio-start.sh\\nExecStopPost=/usr/local/bin/istio-start.sh clean\\n[Install]\\nWantedBy=multi-user.target\\n' > up/lib/systemd/system/istio.service
+dpkg-deb -b up upstream.deb";
+
+#[test]
+fn istios_own_package_is_replaced_and_its_rules_go_with_it() {
+    let machine = booted();
+    machine.run(UPSTREAM);
+    machine.run("apt-get install -y ./upstream.deb && systemctl daemon-reload && systemctl enable --now istio && sleep 1 && test -e /run/rules");
+    machine.run("apt-get install -y ./sidecar.deb </dev/null");
+    machine.run("! test -e /run/rules && ! test -e /usr/local/bin/istio-start.sh");
+    assert_eq!(machine.try_run("systemctl is-active istio").1, "inactive\n", "it is another program now");
+    assert_eq!(machine.run("cat /var/lib/istio/envoy/sidecar.env"), "# A=1\n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The packages on systems that run: installed, upgraded, switched, removed and purged, with real dpkg, apt, rpm, dnf and systemd.
+//! The packages on systems that run: installed, upgraded, switched, removed and purged, with real dpkg, apt, rpm, dnf
+//! and systemd, and without a network.
 //!
 //! Built only with the feature `dist-tree`; reads the tree named by `SLIPWAY_DIST`.
 
@@ -10,6 +11,7 @@ mod deb;
 mod files;
 mod packages;
 mod ports;
+mod releases;
 mod rpm;
 mod scripts;
 mod services;

@@ -6,7 +6,7 @@ use super::{debian, packages::put};
 
 #[test]
 fn scripts_can_be_run_again_and_again() {
-    let machine = debian().boot();
+    let machine = debian().boot_alone();
     put(&machine, PackageFormat::Deb);
     machine.run("apt-get install -y ./agent.deb ./sidecar.deb");
     for package in ["onboarding-agent", "istio-sidecar"] {
