@@ -92,7 +92,7 @@ fn clients_of_http2_that_are_killed_leave_nothing_behind() {
                 .expect("curl is installed")
         })
         .collect();
-    let asked = "slipway_answers_total{route=\"Package\",status=\"200\"}";
+    let asked = "slipway_answers_total{route=\"package\",status=\"200\"}";
     site.server.wait_until("answered them all", |_| site.count(asked) == KILLED);
     assert_eq!(site.connections(), KILLED);
     for curl in &mut curls {

@@ -64,7 +64,7 @@ impl Soaked {
         let (early, late) = (memory[1], memory[memory.len() - 1]);
         let (switches, fills) = (
             server.metric("slipway_release_switches_total"),
-            server.metric("slipway_blob_fills_total{result=\"Verified\"}"),
+            server.metric("slipway_blob_fills_total{result=\"verified\"}"),
         );
         println!(
             "{name}: {switches} releases served, {fills} packages read, {} bytes sent, {} pairs kept together; memory \
@@ -76,8 +76,8 @@ impl Soaked {
         let metrics = raw::get(server.ops, "/metrics").text();
         assert!(!metrics.contains("status=\"5"), "{name}: {metrics}");
         for metric in [
-            "slipway_blob_fills_total{result=\"Corrupt\"}",
-            "slipway_blob_fills_total{result=\"Unreadable\"}",
+            "slipway_blob_fills_total{result=\"corrupt\"}",
+            "slipway_blob_fills_total{result=\"unreadable\"}",
             "slipway_bodies_aborted_total",
             "slipway_release_load_failures_total",
             "slipway_connections_refused_total",

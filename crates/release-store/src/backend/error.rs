@@ -153,7 +153,7 @@ impl StoreError {
                 Cloud::Azure => format!("is there a container called `{bucket}`?"),
                 Cloud::S3 | Cloud::Google => format!("is there a bucket called `{bucket}`?"),
             }),
-            (Answer::Other, Place::Cloud { cloud, .. }) => Some(format!(
+            (Answer::Never | Answer::Other, Place::Cloud { cloud, .. }) => Some(format!(
                 "check that the store answers, --endpoint if it is not the cloud's own, and {}",
                 cloud.credentials()
             )),
