@@ -65,12 +65,6 @@ impl Sealed {
         Arc::strong_count(memory) > 1
     }
 
-    /// In bytes.
-    #[must_use]
-    pub const fn len(&self) -> NonZeroUsize {
-        self.len
-    }
-
     /// Bytes that are written, in place.
     ///
     /// # Panics

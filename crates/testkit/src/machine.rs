@@ -180,6 +180,14 @@ impl Machine {
         run(&mut self.command(script).expect("it has booted"))
     }
 
+    /// Waits some seconds until a condition of the shell holds; what the journal said last is in the failure.
+    pub fn wait_until(&self, condition: &str) {
+        self.run(&format!(
+            "for attempt in $(seq 100); do if {condition}; then exit 0; fi; sleep 0.1; done\n\
+             journalctl --no-pager | tail -n 100; exit 1"
+        ));
+    }
+
     /// Whether a script inside succeeds, and all that it printed.
     #[must_use]
     pub fn try_run(&self, script: &str) -> (bool, String) {

@@ -30,12 +30,7 @@ fn a_workload_has_port_80_and_setcap_by_hand_does_no_harm() {
     let unit = "[Service]\nExecStart=\nExecStart=/usr/bin/sidecar-wrapper run --bootstrap /var/lib/workload.yaml\n";
     write(&machine, "/etc/systemd/system/istio.service.d/workload.conf", unit);
     put_older(&machine, "true");
-    let answers = || {
-        machine.run(
-            "for i in $(seq 100); do test \"$(curl -s http://127.0.0.1:80/)\" = here && exit 0; sleep 0.1; done\n\
-             journalctl --unit=istio --no-pager; exit 1",
-        )
-    };
+    let answers = || machine.wait_until("test \"$(curl -s http://127.0.0.1:80/)\" = here");
     machine.run("apt-get install -y ./old-sidecar.deb\nsystemctl start istio");
     answers();
     assert_eq!(machine.run("ps -o user= -C envoy").trim(), "istio-proxy");

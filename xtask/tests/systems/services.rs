@@ -16,10 +16,7 @@ fn pid(machine: &Machine, unit: &str) -> String {
 
 /// Envoy answers, soon.
 pub(crate) fn is_live(machine: &Machine) {
-    machine.run(
-        "for i in $(seq 100); do curl -sf http://localhost:15000/ready | grep -qx LIVE && exit 0; sleep 0.1; done\n\
-         journalctl --unit=istio --no-pager; exit 1",
-    );
+    machine.wait_until("curl -sf http://localhost:15000/ready | grep -qx LIVE");
 }
 
 #[test]
@@ -105,7 +102,8 @@ fn units_can_write_where_their_programs_do_and_take_nothing_from_others() {
 fn a_payload_that_cannot_be_run_yet_is_said_and_not_tried_again() {
     let machine = booted();
     machine.run("apt-get install -y ./sidecar.deb\nsed -i 's/\"pilot_agent\": false/\"pilot_agent\": true/' /usr/share/istio-sidecar/revision.json");
-    machine.run("systemctl start istio; for i in $(seq 50); do test $(systemctl show --property=ActiveState --value istio) = failed && exit 0; sleep 0.1; done; exit 1");
+    machine.run("systemctl start istio");
+    machine.wait_until("test $(systemctl show --property=ActiveState --value istio) = failed");
     assert!(
         machine
             .run("journalctl --unit=istio --output=cat --no-pager")
