@@ -8,6 +8,7 @@ pub mod cli;
 pub mod env_file;
 mod failure;
 pub mod file;
+pub mod launch;
 pub mod root;
 pub mod run;
 pub mod settings;
