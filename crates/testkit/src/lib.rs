@@ -6,10 +6,12 @@
 pub mod client;
 pub mod disk;
 pub mod machine;
+pub mod namespace;
 pub mod pairs;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod release;
 pub mod run;
 pub mod server;
 pub mod stores;

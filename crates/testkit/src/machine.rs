@@ -1,10 +1,17 @@
-//! A Debian 12 of its own, booted under systemd-nspawn.
+//! A Debian or Ubuntu of its own, booted under systemd-nspawn.
+
+mod cgroup;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use cgroup::Cgroup;
+
+use crate::release::Release;
 
 /// systemd-nspawn wants to mount there, and the folder of a container may not allow it.
 const NSPAWN_STATE: &str = "/run/systemd/nspawn";
@@ -18,7 +25,6 @@ pub struct Image {
     _dir: Option<tempfile::TempDir>,
 }
 
-const DEBIAN_12: &str = "bookworm";
 /// What a system needs to boot.
 const BOOTABLE: &str = "systemd,systemd-sysv,dbus";
 
@@ -32,29 +38,29 @@ impl Image {
     /// The same, kept in `folder`, which is one of the build's, for the next time.
     #[must_use]
     pub fn bootable_in(folder: &Path, packages: &str) -> Self {
-        Self::release_in(folder, DEBIAN_12, packages)
+        Self::release_in(folder, Release::DEBIAN_12, packages)
     }
 
-    /// The same of another release of Debian, by its code name.
+    /// The same of another release.
     #[must_use]
-    pub fn release_in(folder: &Path, release: &str, packages: &str) -> Self {
+    pub fn release_in(folder: &Path, release: Release, packages: &str) -> Self {
         Self::kept(folder, release, &format!("{BOOTABLE},{packages}"), &[])
     }
 
     /// Debian 12 for arm64 with `packages`, kept as well. Whoever makes it must be able to run arm64 programs.
     #[must_use]
     pub fn arm64_in(folder: &Path, packages: &str) -> Self {
-        Self::kept(folder, DEBIAN_12, packages, &["--architectures=arm64"])
+        Self::kept(folder, Release::DEBIAN_12, packages, &["--architectures=arm64"])
     }
 
-    fn kept(folder: &Path, release: &str, packages: &str, flags: &[&str]) -> Self {
-        let name = [&["debian", release, packages], flags].concat().join("-").replace([',', '='], "-");
+    fn kept(folder: &Path, release: Release, packages: &str, flags: &[&str]) -> Self {
+        let name = [&[&release.full_name(), packages], flags].concat().join("-").replace([',', '='], "-");
         let root = folder.join(name);
         if !root.exists() {
             let unfinished = tempfile::tempdir_in(folder).expect("a folder of the build");
-            let made = unfinished.path().join("debian");
+            let made = unfinished.path().join("root");
             make(&made, release, packages, flags);
-            std::fs::rename(made, &root).expect("both are in the same folder");
+            fs::rename(made, &root).expect("both are in the same folder");
         }
         Self { root, _dir: None }
     }
@@ -63,8 +69,8 @@ impl Image {
     #[must_use]
     pub fn new(packages: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let root = dir.path().join("debian");
-        make(&root, DEBIAN_12, packages, &[]);
+        let root = dir.path().join("root");
+        make(&root, Release::DEBIAN_12, packages, &[]);
         Self { root, _dir: Some(dir) }
     }
 
@@ -72,7 +78,7 @@ impl Image {
     #[must_use]
     pub fn copy(&self) -> Root {
         let dir = tempfile::tempdir().expect("a folder");
-        run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(&self.root).arg(dir.path().join("debian")));
+        run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(&self.root).arg(dir.path().join("root")));
         Root { dir }
     }
 
@@ -89,9 +95,13 @@ impl Image {
     }
 }
 
-fn make(root: &Path, release: &str, packages: &str, flags: &[&str]) {
-    let include = format!("--include={packages}");
-    run(Command::new("mmdebstrap").args(["--quiet", "--variant=apt", &include]).args(flags).arg(release).arg(root));
+fn make(root: &Path, release: Release, packages: &str, flags: &[&str]) {
+    let mut command = Command::new("mmdebstrap");
+    command.args(["--quiet", "--variant=apt", &format!("--include={packages}")]);
+    if let Some(folder) = release.keys() {
+        command.arg(format!("--keyring={folder}"));
+    }
+    run(command.args(flags).arg(release.code_name()).arg(root));
 }
 
 /// A root file system of one's own.
@@ -104,7 +114,7 @@ impl Root {
     /// A file of it, from outside.
     #[must_use]
     pub fn file(&self, path: &str) -> PathBuf {
-        self.dir.path().join("debian").join(path.trim_start_matches('/'))
+        self.dir.path().join("root").join(path.trim_start_matches('/'))
     }
 
     /// Runs a script in it, as in an image that is being made: no systemd runs. It must succeed.
@@ -128,24 +138,30 @@ pub struct Machine {
 struct Booted {
     nspawn: Child,
     init: Option<u32>,
+    /// Goes after what is in it.
+    _cgroup: Cgroup,
 }
 
 impl Machine {
     /// Waits until its systemd has started all units.
     fn boot(root: Root, network: &[&str]) -> Self {
-        std::fs::create_dir_all(NSPAWN_STATE).expect("root can make it");
+        fs::create_dir_all(NSPAWN_STATE).expect("root can make it");
         run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", NSPAWN_STATE]));
-        let nspawn = Command::new("systemd-nspawn")
+        let cgroup = Cgroup::new(root.dir.path().file_name().expect("it is no root"));
+        let nspawn = cgroup
+            .command("systemd-nspawn")
             .arg("-D")
             .arg(root.file(""))
             .args(["-b", "--register=no", "--keep-unit", "--console=pipe", "--quiet"])
             .args(network)
+            // Version 2 of cgroups alone, as newer systems have it, whatever there is here: systemd 258 boots with no other.
+            .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("systemd-nspawn is installed");
-        let mut machine = Self { booted: Booted { nspawn, init: None }, root };
+        let mut machine = Self { booted: Booted { nspawn, init: None, _cgroup: cgroup }, root };
         machine.wait();
         machine
     }
@@ -156,7 +172,7 @@ impl Machine {
             assert!(Instant::now() < end, "the machine does not boot");
             std::thread::sleep(Duration::from_millis(100));
             let pid = self.booted.nspawn.id();
-            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
             self.booted.init = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
             let Some(mut state) = self.command("systemctl is-system-running") else { continue };
             let output = state.output().expect("nsenter is installed");
@@ -202,7 +218,7 @@ impl Machine {
 
     /// Puts a copy of a file of ours there.
     pub fn put(&self, ours: &Path, path: &str) {
-        std::fs::copy(ours, self.file(path)).expect("our own root");
+        fs::copy(ours, self.file(path)).expect("our own root");
     }
 }
 
@@ -231,7 +247,7 @@ fn verdict(command: &mut Command) -> (bool, String) {
     (output.status.success(), text)
 }
 
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let (ok, text) = verdict(command);
     assert!(ok, "{command:?}: {text}");
     text

@@ -84,6 +84,12 @@ impl Daemon {
         }
     }
 
+    /// Its process ID.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// To all of its processes.
     pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process_group(Pid::from_child(&self.process), signal).expect("it runs");

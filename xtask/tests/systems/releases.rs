@@ -1,9 +1,9 @@
-//! The releases of Debian before and after.
+//! Other releases than Debian 12, and Ubuntu.
 
 use std::path::Path;
 
 use artifact::PackageFormat;
-use testkit::machine::Image;
+use testkit::{machine::Image, release::Release};
 
 use super::{
     deb::{assert_no_failed_unit, left_over},
@@ -12,7 +12,7 @@ use super::{
     services::is_live,
 };
 
-fn lives_a_whole_life_on(release: &str) {
+fn lives_a_whole_life_on(release: Release) {
     let image = Image::release_in(Path::new(env!("CARGO_TARGET_TMPDIR")), release, "ca-certificates,curl,procps");
     let machine = image.boot_alone();
     put(&machine, PackageFormat::Deb);
@@ -33,10 +33,26 @@ fn lives_a_whole_life_on(release: &str) {
 
 #[test]
 fn packages_live_on_debian_11() {
-    lives_a_whole_life_on("bullseye");
+    lives_a_whole_life_on(Release::Debian("bullseye"));
 }
 
 #[test]
 fn packages_live_on_debian_13() {
-    lives_a_whole_life_on("trixie");
+    lives_a_whole_life_on(Release::Debian("trixie"));
+}
+
+#[test]
+fn packages_live_on_ubuntu_22_04() {
+    lives_a_whole_life_on(Release::Ubuntu("jammy"));
+}
+
+#[test]
+fn packages_live_on_ubuntu_24_04() {
+    lives_a_whole_life_on(Release::Ubuntu("noble"));
+}
+
+/// Its coreutils are in Rust.
+#[test]
+fn packages_live_on_ubuntu_26_04() {
+    lives_a_whole_life_on(Release::Ubuntu("resolute"));
 }
