@@ -27,7 +27,9 @@ pub enum FileFault {
 }
 
 impl FileFault {
-    fn from_io(error: io::Error) -> Self {
+    /// Which of them an error of the system is.
+    #[must_use]
+    pub fn from_io(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
             _ => Self::Unreadable(error),

@@ -6,5 +6,6 @@ use clap::Parser;
 use sidecar_wrapper::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().run(|name| env::var_os(name), &mut io::stdout().lock(), &mut io::stderr().lock())
+    // Not locked: threads write the sidecar's output, too.
+    Cli::parse().run(env::vars_os().collect(), &mut io::stdout(), &mut io::stderr())
 }

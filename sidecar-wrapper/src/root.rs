@@ -14,11 +14,20 @@ impl Root {
         Self(directory)
     }
 
+    /// The same, whatever the working directory becomes.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        // Only the empty path has no absolute one, and nothing is found there anyway.
+        Self(std::path::absolute(&self.0).unwrap_or_else(|_| self.0.clone()))
+    }
+
     /// The place of a VM's path. Relative paths count from the VM's `/`, as in upstream's service, which runs there.
     #[must_use]
     pub fn path(&self, on_vm: &Path) -> PathBuf {
         let below = on_vm.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
-        self.0.join(below.collect::<PathBuf>())
+        let below: PathBuf = below.collect();
+        // Joining nothing would only add a slash.
+        if below.as_os_str().is_empty() { self.0.clone() } else { self.0.join(below) }
     }
 }
 
@@ -34,8 +43,11 @@ mod tests {
             ("/", "/etc/certs", "/etc/certs"),
             ("/image", "/etc/certs", "/image/etc/certs"),
             ("image", "./etc/certs", "image/etc/certs"),
+            ("/image", "/", "/image"),
         ] {
-            assert_eq!(Root::new(root.into()).path(Path::new(on_vm)), Path::new(path));
+            assert_eq!(Root::new(root.into()).path(Path::new(on_vm)).as_os_str(), path);
         }
+        let here = std::env::current_dir().expect("it exists");
+        assert_eq!(Root::new("image".into()).absolute().path(Path::new("/etc")), here.join("image/etc"));
     }
 }

@@ -73,24 +73,49 @@ impl Settings {
         );
     }
 
-    /// The setting of that name; an empty value counts as none, as it does for pilot-agent.
-    #[must_use]
-    pub fn non_empty(&self, name: &str) -> Option<&Setting> {
-        self.0.get(name).filter(|setting| !setting.value.is_empty())
-    }
-
     /// All settings, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Setting)> {
         self.0.iter().map(|(name, setting)| (name.as_str(), setting))
     }
 }
 
+/// What is shown in the place of a secret.
+pub const HIDDEN: &str = "***";
+
 /// Whether values of that name must not be shown.
 #[must_use]
 pub fn is_secret(name: &str) -> bool {
-    const MARKS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PRIVATE", "CREDENTIAL", "_KEY"];
+    // Headers that pilot-agent sends to the control plane can be credentials: `XDS_HEADER_*`, `CA_HEADER_*`.
+    const MARKS: [&str; 11] = [
+        "TOKEN",
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "PRIVATE",
+        "CREDENTIAL",
+        "_KEY",
+        "APIKEY",
+        "AUTHORIZATION",
+        "_HEADER_",
+    ];
     let name = name.to_ascii_uppercase();
     MARKS.iter().any(|mark| name.contains(mark))
+}
+
+/// Whether this value must not be shown: a secret, a text that names one, or an URL with a password.
+#[must_use]
+pub fn hides(name: &str, value: &str) -> bool {
+    let has_names = matches!(name, "PROXY_CONFIG" | "ISTIO_AGENT_FLAGS") || name.starts_with("ISTIO_METAJSON_");
+    is_secret(name) || (has_names && is_secret(value)) || has_password(value)
+}
+
+fn has_password(value: &str) -> bool {
+    value.match_indices("://").any(|(at, mark)| {
+        let rest = &value[at + mark.len()..];
+        let authority = rest.split(['/', '?', '#', '\n', ' ']).next().unwrap_or_default();
+        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    })
 }
 
 #[cfg(test)]
@@ -113,11 +138,28 @@ mod tests {
 
     #[test]
     fn knows_names_of_secrets() {
-        for name in ["ISTIO_TOKEN", "my_secret_1", "DB_PASSWORD", "PRIVATE_PEM", "CREDENTIALS", "API_KEY"] {
+        for name in
+            ["ISTIO_TOKEN", "my_secret_1", "DB_PASSWORD", "PRIVATE_PEM", "CREDENTIALS", "API_KEY", "XDS_HEADER_X"]
+        {
             assert!(is_secret(name), "{name}");
         }
         for name in ["KEYCLOAK_HOST", "SERVICE_ACCOUNT", "TRUST_DOMAIN", "PROV_CERT"] {
             assert!(!is_secret(name), "{name}");
+        }
+        for (name, value) in [
+            ("PROXY_CONFIG", "proxyMetadata: {apiKey: x}"),
+            ("ISTIO_AGENT_FLAGS", "--some-password x"),
+            ("HTTPS_PROXY", "http://me:x@proxy:3128/"),
+            ("NOTE", "see http://a/ and https://b:x@c"),
+        ] {
+            assert!(hides(name, value), "{name}");
+        }
+        for (name, value) in [
+            ("ISTIO_META_WORKLOAD_NAME", "token-service"),
+            ("PROXY_CONFIG", "statusPort: 1"),
+            ("HTTPS_PROXY", "http://proxy:3128/a@b:c"),
+        ] {
+            assert!(!hides(name, value), "{name}");
         }
     }
 }

@@ -47,6 +47,14 @@ pub enum VersionError {
 }
 
 impl VersionError {
+    /// The description's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. } | Self::Content { path, .. } => path,
+        }
+    }
+
     /// The next step.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

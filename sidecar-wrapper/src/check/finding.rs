@@ -1,14 +1,19 @@
 use std::{
     fmt,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
+use super::{JoinFile, Unsupported, report::visible};
 use crate::{
     env_file::{Position, SyntaxError},
+    failure,
     file::FileFault,
-    settings::{EnvFile, Setting, Settings},
+    launch::{AgentFlags, NoAddress, ProxyConfigError},
+    settings::EnvFile,
+    version::VersionError,
 };
 
 /// Whether the sidecar could start all the same.
@@ -30,115 +35,26 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A file that joining the mesh needs, besides the settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JoinFile {
-    /// The mesh configuration. It may be empty: settings can say the same.
-    MeshConfig,
-    /// The certificates that istiod is trusted by.
-    RootCertificate,
-    /// The token that the first certificate is requested with.
-    Token,
+/// Where something stands that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In this process's environment.
+    Environment,
+    /// In a file, from some position on if that is known.
+    File {
+        /// As read.
+        path: PathBuf,
+        /// In it.
+        position: Option<Position>,
+    },
 }
 
-impl JoinFile {
-    /// All, in the order they are reported in.
-    pub const ALL: [Self; 3] = [Self::MeshConfig, Self::RootCertificate, Self::Token];
-
-    /// Where pilot-agent looks for it on the VM.
-    #[must_use]
-    pub fn path(self, settings: &Settings) -> PathBuf {
-        match self {
-            Self::MeshConfig => "/etc/istio/config/mesh".into(),
-            Self::RootCertificate => {
-                let certificates = settings.non_empty("PROV_CERT").map_or("/etc/certs", |setting| &setting.value);
-                Path::new(certificates).join("root-cert.pem")
-            }
-            Self::Token => "/var/run/secrets/tokens/istio-token".into(),
-        }
-    }
-
-    pub(super) fn accepts(self, content: &[u8]) -> bool {
-        const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
-        match self {
-            Self::MeshConfig => true,
-            Self::RootCertificate => content.windows(PEM_CERTIFICATE.len()).any(|window| window == PEM_CERTIFICATE),
-            Self::Token => !content.trim_ascii().is_empty(),
-        }
-    }
-
-    /// As `istioctl x workload entry configure` calls it.
-    const fn istioctl_name(self) -> &'static str {
-        match self {
-            Self::MeshConfig => "mesh.yaml",
-            Self::RootCertificate => "root-cert.pem",
-            Self::Token => "istio-token",
-        }
-    }
-}
-
-impl fmt::Display for JoinFile {
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MeshConfig => "mesh configuration",
-            Self::RootCertificate => "root certificate",
-            Self::Token => "istio token",
-        })
-    }
-}
-
-/// A setting that is well formed but not for a sidecar without traffic interception.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsupported {
-    /// `ISTIO_META_DNS_CAPTURE`, which `istioctl` turns on by default.
-    DnsCapture,
-    /// `ISTIO_META_INTERCEPTION_MODE` other than `NONE`.
-    InterceptionMode,
-    /// `ISTIO_INBOUND_INTERCEPTION_MODE`, when it is `TPROXY`.
-    InboundTproxy,
-}
-
-impl Unsupported {
-    /// All, in the order they are reported in.
-    pub const ALL: [Self; 3] = [Self::DnsCapture, Self::InterceptionMode, Self::InboundTproxy];
-
-    /// The variable.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
         match self {
-            Self::DnsCapture => "ISTIO_META_DNS_CAPTURE",
-            Self::InterceptionMode => "ISTIO_META_INTERCEPTION_MODE",
-            Self::InboundTproxy => "ISTIO_INBOUND_INTERCEPTION_MODE",
-        }
-    }
-
-    /// The setting, if its value is one that is not supported.
-    pub(super) fn setting(self, settings: &Settings) -> Option<&Setting> {
-        settings.non_empty(self.name()).filter(|Setting { value, .. }| match self {
-            // What Go's strconv.ParseBool takes for true.
-            Self::DnsCapture => ["1", "t", "T", "TRUE", "true", "True"].contains(&value.as_str()),
-            Self::InterceptionMode => value != "NONE",
-            Self::InboundTproxy => value == "TPROXY",
-        })
-    }
-
-    const fn outcome(self) -> &'static str {
-        match self {
-            Self::DnsCapture => "will be forced off",
-            Self::InterceptionMode => "will be forced to `NONE`",
-            Self::InboundTproxy => "will be ignored",
-        }
-    }
-
-    const fn reason(self) -> &'static str {
-        match self {
-            Self::DnsCapture => {
-                "nothing redirects DNS queries to this sidecar; `istioctl x workload entry configure --capture-dns=false` \
-                 leaves it out"
-            }
-            Self::InterceptionMode | Self::InboundTproxy => {
-                "this sidecar intercepts no traffic: name its listeners in a `Sidecar` resource"
-            }
+            Self::Environment => f.write_str("environment"),
+            Self::File { path, position: Some(position) } => write!(f, "{}:{position}", path.display()),
+            Self::File { path, position: None } => path.display().fmt(f),
         }
     }
 }
@@ -179,14 +95,12 @@ pub enum Finding {
         error: SyntaxError,
     },
     /// See [`Unsupported`].
-    #[error("{}:{position}: {}='{value}' is not supported and {}", path.display(), unsupported.name(), unsupported.outcome())]
+    #[error("{place}: {}='{value}' {unsupported}", unsupported.name())]
     Unsupported {
         /// Which one.
         unsupported: Unsupported,
-        /// The file that sets it.
-        path: PathBuf,
-        /// The place in it.
-        position: Position,
+        /// What sets it.
+        place: Place,
         /// What it is set to.
         value: String,
     },
@@ -208,6 +122,38 @@ pub enum Finding {
         /// Why.
         source: FileFault,
     },
+    /// Flags that no shell could split either.
+    #[error("{place}: {} has a quote that is never closed, or ends after a backslash", AgentFlags::VARIABLE)]
+    AgentFlags {
+        /// What sets them.
+        place: Place,
+    },
+    /// A configuration that pilot-agent would end at.
+    #[error("{place}: {name} is malformed")]
+    ProxyConfig {
+        /// Where it is wrong, or what sets it.
+        place: Place,
+        /// What it is called.
+        name: &'static str,
+        /// What is wrong.
+        source: ProxyConfigError,
+    },
+    /// pilot-agent would take another one, and say nothing.
+    #[error("{place}: {name}='{value}' is no IP address")]
+    NotAnAddress {
+        /// What sets it.
+        place: Place,
+        /// The variable.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
+    },
+    /// None is set, and the machine has none.
+    #[error(transparent)]
+    NoAddress(#[from] NoAddress),
+    /// The package is damaged.
+    #[error("{}: the sidecar's description cannot be used", .0.path().display())]
+    Installed(#[source] VersionError),
     /// No certificate, no token.
     #[error("{}: the file holds no {file}", path.display())]
     WrongContent {
@@ -223,23 +169,33 @@ impl Finding {
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::Unsupported { .. } | Self::NotThere { file: JoinFile::Token, .. } => Severity::Warning,
+            Self::Unsupported { .. } | Self::NotAnAddress { .. } | Self::NotThere { file: JoinFile::Token, .. } => {
+                Severity::Warning
+            }
             _ => Severity::Error,
         }
     }
 
-    /// The file.
+    /// The file, where there is one.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> Option<&Path> {
         match self {
             Self::NoClusterEnv { path }
             | Self::NoSuchEnvFile { path, .. }
             | Self::EnvFile { path, .. }
             | Self::Syntax { path, .. }
-            | Self::Unsupported { path, .. }
             | Self::NotThere { path, .. }
             | Self::Unreadable { path, .. }
-            | Self::WrongContent { path, .. } => path,
+            | Self::WrongContent { path, .. } => Some(path),
+            Self::Unsupported { place, .. }
+            | Self::AgentFlags { place }
+            | Self::ProxyConfig { place, .. }
+            | Self::NotAnAddress { place, .. } => match place {
+                Place::Environment => None,
+                Place::File { path, .. } => Some(path),
+            },
+            Self::NoAddress(_) => None,
+            Self::Installed(error) => Some(error.path()),
         }
     }
 
@@ -248,9 +204,18 @@ impl Finding {
     pub const fn position(&self) -> Option<Position> {
         match self {
             Self::Syntax { error, .. } => Some(error.position),
-            Self::Unsupported { position, .. } => Some(*position),
+            Self::Unsupported { place: Place::File { position, .. }, .. }
+            | Self::AgentFlags { place: Place::File { position, .. } }
+            | Self::ProxyConfig { place: Place::File { position, .. }, .. }
+            | Self::NotAnAddress { place: Place::File { position, .. }, .. } => *position,
             _ => None,
         }
+    }
+
+    /// Writes all of it as lines.
+    pub fn write(&self, stderr: &mut dyn Write) -> io::Result<()> {
+        writeln!(stderr, "{}: {}", self.severity(), visible(&self.to_string()))?;
+        failure::print_rest(self, self.hint().as_deref(), stderr)
     }
 
     /// The next step.
@@ -263,6 +228,18 @@ impl Finding {
             Self::NoSuchEnvFile { file, .. } => Some(format!("make the file, or unset {}", file.path_variable())),
             Self::Syntax { error, .. } => error.fault.hint(),
             Self::Unsupported { unsupported, .. } => Some(unsupported.reason().to_owned()),
+            Self::AgentFlags { .. } => {
+                Some("quote its words as in a shell, within the quotes of the whole value".to_owned())
+            }
+            Self::ProxyConfig { source: ProxyConfigError::Yaml(_), .. } => {
+                Some("check the indentation and the quotes at this place; tabs cannot indent YAML".to_owned())
+            }
+            Self::ProxyConfig { .. } => None,
+            Self::NotAnAddress { name, .. } => {
+                Some(format!("write the address of this machine itself, or leave {name} out"))
+            }
+            Self::NoAddress(_) => Some(format!("set ISTIO_SVC_IP in {}", EnvFile::Sidecar.default_path())),
+            Self::Installed(error) => error.hint(),
             Self::NotThere { file: JoinFile::Token, .. } => Some(
                 "the sidecar can join without a token only while it holds a valid certificate; \
                  `istioctl x workload entry configure` makes istio-token"

@@ -1,15 +1,18 @@
 use std::{
     error::Error,
+    ffi::OsStr,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
+use artifact::SidecarInfo;
 use serde::Serialize;
 
 use super::{Finding, Severity};
 use crate::{
     failure,
-    settings::{EnvFile, Setting, Settings, is_secret},
+    launch::{Origin, PilotAgent, Program, Variable, concerns_sidecar},
+    settings::{EnvFile, HIDDEN, hides},
 };
 
 /// All that was found on a machine.
@@ -17,8 +20,10 @@ use crate::{
 pub struct Report {
     /// Every problem: of the env files, of the settings, of the other files.
     pub findings: Vec<Finding>,
-    /// Those of the files that could be read.
-    pub settings: Settings,
+    /// What a pilot-agent would be started with, unless the env files cannot be read.
+    pub pilot_agent: Option<PilotAgent>,
+    /// The package, if there is one.
+    pub installed: Option<SidecarInfo>,
     /// The paths of [`EnvFile::ALL`].
     pub(super) files: [PathBuf; 2],
 }
@@ -27,15 +32,29 @@ pub struct Report {
 struct Document<'a> {
     valid: bool,
     problems: Vec<ProblemEntry>,
-    /// Absent when there are errors: then nobody can say what is in effect.
+    /// What `run` would start. Absent when no package is installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<RunsEntry>,
+    /// Those in effect for pilot-agent, sorted by name. Absent when there are errors: then nobody can say.
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Vec<SettingEntry<'a>>>,
 }
 
 #[derive(Serialize)]
+struct RunsEntry {
+    /// `pilot-agent` or `envoy`.
+    main: &'static str,
+    revision: String,
+    istio: String,
+    envoy: String,
+}
+
+#[derive(Serialize)]
 struct ProblemEntry {
     severity: Severity,
-    file: String,
+    /// Absent for what stands in no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,18 +73,23 @@ struct SettingEntry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
     secret: bool,
-    file: String,
+    /// `environment`, `file`, `derived`, `default` or `forced`.
+    origin: &'static str,
+    /// Of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    /// What a derived value was made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'static str>,
 }
 
 impl Report {
     /// Whether a sidecar could start from these files.
     #[must_use]
     pub fn valid(&self) -> bool {
-        self.count(Severity::Error) == 0
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity() == severity).count()
+        self.findings.iter().all(|finding| finding.severity() != Severity::Error)
     }
 
     fn path(&self, file: EnvFile) -> &Path {
@@ -78,20 +102,23 @@ impl Report {
 
     /// Problems to `stderr`, the settings in effect to `stdout`.
     pub fn write_text(&self, stdout: &mut dyn Write, stderr: &mut dyn Write) -> io::Result<()> {
-        for finding in &self.findings {
-            writeln!(stderr, "{}: {}", finding.severity(), visible(&finding.to_string()))?;
-            failure::print_rest(finding, finding.hint().as_deref(), stderr)?;
-        }
+        self.findings.iter().try_for_each(|finding| finding.write(stderr))?;
         if !self.valid() {
-            let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
-            return writeln!(stderr, "errors: {errors}, warnings: {warnings}");
+            return writeln!(stderr, "{}", failure::count(&self.findings));
         }
-        for (name, Setting { value, file, .. }) in self.settings.iter() {
-            let path = self.path(*file).display();
-            if is_secret(name) {
-                writeln!(stdout, "{name}=<hidden>  # {path}")?;
-            } else {
-                writeln!(stdout, "{name}='{}'  # {path}", visible(&value.replace('\'', r"'\''")))?;
+        if let Some(sidecar) = &self.installed {
+            writeln!(stdout, "# {}", Program::of(sidecar).describe(sidecar))?;
+        }
+        for (name, value, origin) in self.settings() {
+            let origin = match origin {
+                Origin::File { file, position } => format!("{}:{}", self.path(file).display(), position.line),
+                other => other.to_string(),
+            };
+            match value {
+                None => writeln!(stdout, "{name}={HIDDEN}  # {origin}")?,
+                Some(value) => {
+                    writeln!(stdout, "{name}='{}'  # {origin}", visible(&value.replace('\'', r"'\''")))?;
+                }
             }
         }
         Ok(())
@@ -102,20 +129,49 @@ impl Report {
         let document = Document {
             valid: self.valid(),
             problems: self.findings.iter().map(problem).collect(),
-            settings: self.valid().then(|| self.settings.iter().map(|(name, it)| self.setting(name, it)).collect()),
+            runs: self.installed.as_ref().map(|sidecar| RunsEntry {
+                main: Program::of(sidecar).name(),
+                revision: sidecar.revision.to_string(),
+                istio: sidecar.istio.to_string(),
+                envoy: sidecar.envoy.to_string(),
+            }),
+            settings: self
+                .valid()
+                .then(|| self.settings().map(|(name, value, origin)| self.entry(name, value, origin)).collect()),
         };
         serde_json::to_writer_pretty(&mut *stdout, &document)?;
         writeln!(stdout)
     }
 
-    fn setting<'a>(&self, name: &'a str, setting: &'a Setting) -> SettingEntry<'a> {
-        let secret = is_secret(name);
-        SettingEntry {
-            name,
-            value: (!secret).then_some(setting.value.as_str()),
-            secret,
-            file: self.path(setting.file).display().to_string(),
-        }
+    /// The variables that concern a sidecar, without the values of secrets.
+    fn settings(&self) -> impl Iterator<Item = (&str, Option<&str>, Origin)> {
+        let environment = self.pilot_agent.iter().flat_map(|agent| agent.environment.iter());
+        let shown =
+            environment.filter(|(name, Variable { origin, .. })| *origin != Origin::Process || concerns_sidecar(name));
+        shown.filter_map(|(name, Variable { value, origin })| {
+            let (name, value) = (name.to_str()?, OsStr::to_str(value)?);
+            Some((name, (!hides(name, value)).then_some(value), *origin))
+        })
+    }
+
+    fn entry<'a>(&self, name: &'a str, value: Option<&'a str>, origin: Origin) -> SettingEntry<'a> {
+        let mut entry =
+            SettingEntry { name, value, secret: value.is_none(), origin: "", file: None, line: None, from: None };
+        entry.origin = match origin {
+            Origin::Process => "environment",
+            Origin::File { file, position } => {
+                entry.file = Some(self.path(file).display().to_string());
+                entry.line = Some(position.line);
+                "file"
+            }
+            Origin::Derived { from } => {
+                entry.from = Some(from);
+                "derived"
+            }
+            Origin::Default => "default",
+            Origin::Forced => "forced",
+        };
+        entry
     }
 }
 
@@ -123,7 +179,7 @@ fn problem(finding: &Finding) -> ProblemEntry {
     let error: &dyn Error = finding;
     ProblemEntry {
         severity: finding.severity(),
-        file: finding.path().display().to_string(),
+        file: finding.path().map(|path| path.display().to_string()),
         line: finding.position().map(|position| position.line),
         column: finding.position().map(|position| position.column),
         message: finding.to_string(),
@@ -133,7 +189,7 @@ fn problem(finding: &Finding) -> ProblemEntry {
 }
 
 /// Values may hold anything; a terminal must not obey it.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() && !matches!(c, '\n' | '\t') {

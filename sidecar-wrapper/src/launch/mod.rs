@@ -1,5 +1,17 @@
 //! What is started, with which arguments, environment and working directory: worked out before anything is done.
 
+mod bootstrap;
+mod command;
+mod compose;
+mod environment;
+mod envoy;
+mod flags;
+mod host;
+mod pilot_agent;
+mod plan;
+mod proxy_config;
+mod yaml;
+
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -7,6 +19,23 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
+
+pub use bootstrap::Listening;
+pub use command::Command;
+pub(crate) use command::Program;
+pub use compose::NoAddress;
+pub(crate) use compose::compose;
+pub use environment::{Environment, Origin, ProcessEnvironment, Variable, concerns_sidecar};
+pub use envoy::{DEFAULT_DRAIN, LogLevel};
+pub use flags::AgentFlags;
+pub use host::{Host, ThisHost};
+pub use pilot_agent::PilotAgent;
+pub use plan::{Plan, PlanError, Request, plan};
+pub use proxy_config::{ProxyConfig, ProxyConfigError};
+pub use yaml::YamlError;
+
+/// Where the package has Envoy.
+const ENVOY: &str = "/usr/local/bin/envoy";
 
 /// A sidecar that can be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +88,17 @@ pub struct Port {
     pub address: IpAddr,
     /// What for.
     pub purpose: Purpose,
+    /// Whose connections it takes.
+    pub families: Families,
+}
+
+/// For which families of addresses a socket listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Families {
+    /// For that of its address.
+    Own,
+    /// For IPv4 as well as IPv6, if it is for all addresses.
+    Both,
 }
 
 /// What the sidecar has a port for.
