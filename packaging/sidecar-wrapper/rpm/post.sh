@@ -12,7 +12,7 @@ if ! getent passwd "$user" >/dev/null 2>&1; then
         echo "istio-sidecar: the user $user could not be created; create it before the service is started" >&2
 fi
 if getent passwd "$user" >/dev/null 2>&1; then
-    for dir in "$state" "$state/envoy" "$state/proxy" "$state/config" "$state/data"; do
+    for dir in "$state" "$state/envoy" "$state/proxy" "$state/config" "$state/data" /etc/certs; do
         [ -d "$dir" ] || install -d -m 0755 -o "$user" -g "$user" "$dir" ||
             echo "istio-sidecar: $dir could not be created" >&2
     done

@@ -10,11 +10,15 @@ mod arm64;
 mod deb;
 mod files;
 mod packages;
+mod pilot_agent;
 mod ports;
 mod releases;
 mod rpm;
 mod scripts;
 mod services;
+mod sidecar;
+mod sidecar_logs;
+mod sidecar_trouble;
 
 use std::{path::Path, sync::OnceLock};
 

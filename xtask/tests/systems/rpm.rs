@@ -73,7 +73,7 @@ fn any_order_installs_the_same_and_little_is_left() {
         machine.run(&format!("{DNF} reinstall ./agent.rpm ./sidecar.rpm\n{DNF} remove onboarding-agent istio-sidecar"));
         let left = Files::of(&machine).since(&before);
         // RPM knows no purge: state stays.
-        let state = ["/var/lib/istio", "/var/lib/onboarding-agent", "/etc/istio"];
+        let state = ["/var/lib/istio", "/var/lib/onboarding-agent", "/etc/istio", "/etc/certs"];
         // What useradd keeps of the files before, and a folder of licences that other distributions have.
         let is_expected = |path: &str| {
             state.iter().any(|state| path.starts_with(state)) || path.ends_with('-') || path == "/usr/share/licenses"
@@ -81,7 +81,7 @@ fn any_order_installs_the_same_and_little_is_left() {
         let other: Vec<_> = left.lines().filter(|line| !line.split(' ').nth(2).is_some_and(is_expected)).collect();
         assert!(other.is_empty(), "left over after {commands}: {other:?}");
         assert_no_failed_unit(&machine);
-        machine.run("rm -r /var/lib/istio /var/lib/onboarding-agent /etc/istio");
+        machine.run("rm -r /var/lib/istio /var/lib/onboarding-agent /etc/istio /etc/certs");
     }
     assert!(installed.iter().all(|files| *files == installed[0]), "{installed:#?}");
     insta::assert_snapshot!("installed-rpm", installed[0]);
@@ -116,6 +116,19 @@ fn what_runs_is_restarted_by_a_switch_and_ended_by_a_removal() {
     machine.run(&format!("systemctl start istio\n{DNF} remove istio-sidecar"));
     assert_eq!(machine.run("pgrep --exact envoy || true"), "");
     assert_eq!(machine.run("find /etc/systemd/system -name istio.service"), "");
+}
+
+#[test]
+fn no_transaction_waits_for_long_for_a_sidecar_that_is_not_ready() {
+    let machine = booted();
+    machine.run(&format!("{DNF} install ./sidecar.rpm"));
+    let never_ready = format!("{STAND_IN_SERVICE}TimeoutStartSec=infinity\n");
+    write(&machine, "/etc/systemd/system/istio.service.d/stand-in.conf", &never_ready);
+    machine.run("systemctl daemon-reload && systemctl start --no-block istio");
+    let text = machine.run(&format!("timeout 70 {DNF} reinstall ./sidecar.rpm 2>&1"));
+    assert!(text.contains("the sidecar is not ready again: see systemctl status istio"), "{text}");
+    machine.run(&format!("{DNF} remove istio-sidecar"));
+    assert_eq!(machine.run("pgrep --exact sleep || true"), "");
 }
 
 #[test]
