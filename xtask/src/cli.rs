@@ -191,6 +191,8 @@ pub(crate) enum BenchCommand {
     Publish(BenchPublishArgs),
     /// Serve the same files with repo-server and with other servers.
     Serve(BenchServeArgs),
+    /// Write a program's output to a file with sidecar-wrapper and with other supervisors' loggers.
+    Sidecar(BenchSidecarArgs),
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +205,16 @@ pub(crate) struct BenchPublishArgs {
 #[derive(Debug, Args)]
 pub(crate) struct BenchServeArgs {
     /// How often each load is put on each server; the table has medians
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) rounds: NonZeroUsize,
+    /// First install whatever is missing
+    #[arg(long)]
+    pub(crate) setup: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchSidecarArgs {
+    /// How often each way is run; the table has medians
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) rounds: NonZeroUsize,
     /// First install whatever is missing

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Bench(BenchCommand::Dist(args)) => bench::dist(&workspace, &cache, args.rounds, args.setup, &ui),
         Command::Bench(BenchCommand::Publish(args)) => bench::publish(&workspace, &cache, args.rounds, &ui),
         Command::Bench(BenchCommand::Serve(args)) => bench::serve(&workspace, &cache, args.rounds, args.setup, &ui),
+        Command::Bench(BenchCommand::Sidecar(args)) => bench::sidecar(&workspace, &cache, args.rounds, args.setup, &ui),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

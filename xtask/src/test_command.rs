@@ -24,6 +24,8 @@ const FUZZ_SECONDS: u32 = 30;
 const SOAK_SECONDS: u32 = 300;
 /// How many publishes are killed.
 const KILL_ROUNDS: u32 = 200;
+/// So many sidecars are started and stopped.
+const CYCLES: u32 = 500;
 
 /// Runs all checks; the first that fails ends it.
 pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) -> Outcome {
@@ -86,7 +88,8 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, install: bool, ui: &Ui) 
         .env("SLIPWAY_NODE_STORES", tools.node_stores())
         .env("SLIPWAY_RUST_STORES", tools.cargo_root(Tools::RUST_STORE))
         .env("SLIPWAY_SOAK_SECONDS", SOAK_SECONDS.to_string())
-        .env("SLIPWAY_KILL_ROUNDS", KILL_ROUNDS.to_string());
+        .env("SLIPWAY_KILL_ROUNDS", KILL_ROUNDS.to_string())
+        .env("SLIPWAY_CYCLES", CYCLES.to_string());
     step(ui, &test)
 }
 

@@ -78,11 +78,16 @@ impl Need {
             ("xz", "xz-utils"),
             ("qemu-aarch64-static", "qemu-user-static"),
             ("mmdebstrap", "mmdebstrap"),
+            // Where it looks up mirrors by the code name.
+            ("/usr/share/distro-info/ubuntu.csv", "distro-info-data"),
+            ("gpg", "gpg"),
             ("arch-test", "arch-test"),
             ("systemd-nspawn", "systemd-container"),
             ("systemd-socket-activate", "systemd"),
             ("nsenter", "util-linux"),
             ("setpriv", "util-linux"),
+            ("ip", "iproute2"),
+            ("pkill", "procps"),
             ("dnf", "dnf"),
             ("node", "nodejs"),
             ("npm", "npm"),
@@ -123,6 +128,13 @@ impl Need {
             .into_iter()
             .chain([Self::CargoTool { tool: Tools::STATIC_WEB_SERVER, purpose: "benchmark" }])
             .collect()
+    }
+
+    /// The peers of `cargo xtask bench sidecar`.
+    pub(crate) fn for_logging() -> Vec<Self> {
+        [("time", "time"), ("s6-log", "s6"), ("svlogd", "runit")]
+            .map(|(program, package)| Self::Program { program, package, purpose: "benchmark" })
+            .into()
     }
 
     pub(crate) fn is_met(&self, tools: &Tools) -> bool {
