@@ -38,8 +38,8 @@ enum Command {
     /// --bootstrap, runs Envoy; the bootstrap of the package has 127.0.0.1:15000 for its administration, 15021 for its health, and
     /// 15090 for Prometheus, and nothing else.
     ///
-    /// SIGTERM, SIGINT and SIGQUIT let requests in flight finish and then end the sidecar; a second one does not wait. SIGHUP and SIGUSR1
-    /// open log files again. Exits with 0 if it was told to end, 65 if the sidecar did not accept what it was started with, 69 if
+    /// SIGTERM, SIGINT, SIGQUIT and the end of the terminal let requests in flight finish and then end the sidecar; a second one does not
+    /// wait. SIGUSR1 and, without a terminal, SIGHUP open log files again. Exits with 0 if it was told to end, 65 if the sidecar did not accept what it was started with, 69 if
     /// something else has its ports, 75 if it ended by itself too often, 70 if processes cannot be killed, 78 if there is nothing to run.
     Run {
         #[command(flatten)]

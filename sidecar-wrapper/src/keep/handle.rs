@@ -77,10 +77,17 @@ impl Keeper {
             .spawn()?;
         let process = Arc::new(Mutex::new(process));
         let keeper = Self { socket, process: Arc::clone(&process) };
-        thread::Builder::new()
+        let listener = Arc::clone(&process);
+        let listening = thread::Builder::new()
             .name("keeper".to_owned())
             .stack_size(64 << 10)
-            .spawn(move || listen(reports, &process, tell))?;
+            .spawn(move || listen(reports, &listener, tell));
+        if let Err(error) = listening {
+            drop(keeper);
+            // It ends at once, and nobody else would wait for it.
+            let _ = lock(&process).wait();
+            return Err(error);
+        }
         Ok(keeper)
     }
 
@@ -118,21 +125,25 @@ fn lock(process: &Mutex<Child>) -> MutexGuard<'_, Child> {
 }
 
 fn listen(reports: UnixStream, process: &Mutex<Child>, mut tell: impl FnMut(KeepEvent)) {
-    let mut swept = false;
+    let mut clean = false;
     for line in BufReader::with_capacity(256, reports).lines() {
         // The keeper's end, in the middle of a line or not.
         let Ok(report) = line.and_then(|line| Ok(serde_json::from_str(&line)?)) else { break };
         tell(match report {
             Report::Started { pid } => KeepEvent::Started { pid },
-            Report::Failed { errno } => KeepEvent::Failed(io::Error::from_raw_os_error(errno)),
+            Report::Failed { errno } => {
+                // There is nothing to be left.
+                clean = true;
+                KeepEvent::Failed(io::Error::from_raw_os_error(errno))
+            }
             Report::Ended { status } => KeepEvent::Ended { status },
             Report::Swept { killed } => {
-                swept = true;
+                clean = true;
                 KeepEvent::Swept { killed }
             }
         });
     }
     // Nobody else waits for it, and what it said is all there is to know.
     let _ = lock(process).wait();
-    tell(KeepEvent::Gone { clean: swept });
+    tell(KeepEvent::Gone { clean });
 }

@@ -113,7 +113,7 @@ impl Supervisor {
             notify::status(&message);
             self.say(Level::Error, message);
         }
-        // Nothing reads it any more in the same way.
+        // By its lock, one that stays is known to be old.
         let _ = self.record.close();
         exit
     }
