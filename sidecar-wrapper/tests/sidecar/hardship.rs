@@ -93,10 +93,12 @@ fn a_log_that_may_not_grow_is_no_end() {
 /// What it prints is lost, so nobody would know of it any more.
 #[test]
 fn it_ends_with_its_terminal_unless_nohup_says_otherwise() {
-    for (by, survives) in [("", false), ("nohup ", true), ("env --ignore-signal=HUP ", true)] {
+    // Whoever runs these tests may have been started by nohup.
+    let cases = [("env --default-signal=HUP", false), ("nohup", true), ("env --ignore-signal=HUP", true)];
+    for (by, survives) in cases {
         let place = Place::new();
         let root = place.root();
-        let command = format!("{by}{} run --root {}", env!("CARGO_BIN_EXE_sidecar-wrapper"), root.display());
+        let command = format!("{by} {} run --root {}", env!("CARGO_BIN_EXE_sidecar-wrapper"), root.display());
         // `script` has the terminal, and takes it along when it is killed.
         place
             .namespace
