@@ -19,8 +19,8 @@ impl SmallDisk {
         Self(path.to_owned())
     }
 
-    /// With what is on it.
-    pub fn grow(&self, kilobytes: u32) {
+    /// With what is on it, which must fit.
+    pub fn resize(&self, kilobytes: u32) {
         mount(&["-o", &format!("remount,size={kilobytes}k")], &self.0);
     }
 }

@@ -28,7 +28,7 @@ fn a_full_disk_leaves_the_old_release_and_no_unfinished_file() {
     assert_eq!(store.verify().faults, []);
     assert_eq!(unfinished(&path), Vec::<PathBuf>::new());
 
-    disk.grow(8000);
+    disk.resize(8000);
     let run = store.publish(&new);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(store.current().manifest, new.manifest);

@@ -1,6 +1,6 @@
 //! Full disks.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, path::Path, process::Command};
 
 use testkit::{disk::SmallDisk, run::Run};
 
@@ -18,17 +18,26 @@ fn new_payload(site: &Site, size: u32) {
     site.succeeds(&["lock"]);
 }
 
+/// In kilobytes.
+fn used(path: &Path) -> u32 {
+    let output = Command::new("du").arg("-sk").arg(path).output().expect("coreutils are there");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
 #[test]
 fn a_full_disk_under_the_tree_leaves_the_old_tree() {
     let site = Site::good().with_out("disk/out");
-    let disk = SmallDisk::mount(&site.path("disk"), 1400);
+    let disk = SmallDisk::mount(&site.path("disk"), 64_000);
     site.dist_succeeds();
     let old = site.tree();
+    // Room for this tree and half of another one: the new one is made beside it.
+    disk.resize(used(&site.path("disk")) * 3 / 2);
     new_payload(&site, 400_000);
     site.refuses(&["dist", "--format", "deb"], &Says(&["cannot copy a package into the dist tree"], HINT));
     assert_eq!(site.tree(), old);
 
-    disk.grow(8000);
+    disk.resize(64_000);
     site.dist_succeeds();
     assert_ne!(site.tree(), old);
     site.left_nothing();
@@ -71,7 +80,7 @@ fn a_full_disk_under_the_derived_cache_stops_a_dist() {
     new_payload(&site, 400_000);
     // Too small for the compressed payload, for the whole package, for the second format.
     let before = Snapshot::read(&site.path(""));
-    for kilobytes in [100, 600, 1000] {
+    for kilobytes in [100, 600, 2000] {
         let site = Site::of(&before);
         let derived = site.path("derived");
         let disk = SmallDisk::mount(&derived, kilobytes);
@@ -81,7 +90,7 @@ fn a_full_disk_under_the_derived_cache_stops_a_dist() {
         let left = Snapshot::read(&derived);
         assert!(left.paths().all(|path| !path.to_string_lossy().contains("/.")), "{kilobytes}: {left:?}{}", run.stderr);
 
-        disk.grow(8000);
+        disk.resize(8000);
         let _ = Run::of(&mut command).succeeded();
     }
 }
