@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use signal_hook::consts::SIGKILL;
+
 use super::{
     state::{Event, Outcome, Verdict},
     supervisor::Supervisor,
@@ -128,7 +130,6 @@ fn random() -> u64 {
 
 /// Whether a process that the kernel killed for want of memory was this one. pilot-agent ends with 0 when that was its Envoy.
 fn explains(memory: OutOfMemory, ending: Option<Ending>, main: Main) -> bool {
-    const SIGKILL: i32 = 9;
     match ending {
         Some(Ending::Killed { signal, .. }) => signal == SIGKILL,
         Some(Ending::Exited(_)) => memory == OutOfMemory::Here && matches!(main, Main::PilotAgent { .. }),

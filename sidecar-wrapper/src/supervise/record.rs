@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use super::state::{self, Outcome};
+use super::state;
 use crate::{
     ending::{Ending, OutOfMemory},
     status::{self, LastEnding, MainProcess, Status, StatusFile, WriteError},
@@ -70,10 +70,7 @@ const fn shown(state: state::State) -> status::State {
         state::State::Ready => status::State::Ready,
         state::State::NotReady => status::State::NotReady,
         state::State::Draining => status::State::Draining,
-        state::State::Stopping
-        | state::State::Killing
-        | state::State::Forcing
-        | state::State::Done(Outcome::Stopped | Outcome::GaveUp | Outcome::Rejected | Outcome::Left) => {
+        state::State::Stopping | state::State::Killing | state::State::Forcing | state::State::Done(_) => {
             status::State::Stopping
         }
         state::State::Waiting => status::State::Waiting,
