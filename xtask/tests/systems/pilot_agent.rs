@@ -11,11 +11,7 @@ use super::{
 const STAND_IN: &str = include_str!("../../../sidecar-wrapper/tests/sidecar/pilot_agent_stand_in.py");
 
 /// What `istioctl x workload entry configure` writes.
-const CLUSTER_ENV: &str = "CANONICAL_REVISION='latest'\nCANONICAL_SERVICE='ratings'\nCA_ADDR='istiod-1-30.istio-system.svc:15012'\n\
-    ISTIO_INBOUND_PORTS='*'\nISTIO_METAJSON_LABELS='{\"app\":\"ratings\"}'\nISTIO_META_CLUSTER_ID='Kubernetes'\n\
-    ISTIO_META_DNS_CAPTURE='true'\nISTIO_META_MESH_ID=''\nISTIO_META_NETWORK='machines'\nISTIO_META_WORKLOAD_NAME='ratings'\n\
-    ISTIO_NAMESPACE='bookinfo'\nISTIO_SERVICE='ratings.bookinfo'\nISTIO_SERVICE_CIDR='*'\nPOD_NAMESPACE='bookinfo'\n\
-    SERVICE_ACCOUNT='ratings-vm'\nTRUST_DOMAIN=''\nISTIO_SVC_IP='10.1.2.3'\n";
+const CLUSTER_ENV: &str = include_str!("../../../sidecar-wrapper/tests/sidecar/cluster.env");
 
 /// As Istio's documentation says: to be run where the files are that istioctl wrote.
 const DOCUMENTED: &str = "mkdir -p /etc/certs /var/run/secrets/tokens
